@@ -1,0 +1,1 @@
+"""Shape a language model's personality, measure whether it worked, and see why."""

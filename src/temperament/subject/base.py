@@ -1,0 +1,175 @@
+"""Subjects: models that can be asked.
+
+Every subject has the seam ``preface`` (what it reads). An open subject, in ``open.py``, adds ``branch`` (what it is)
+and ``rewrite`` (what it thinks).
+"""
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NotRequired, TypedDict
+
+from temperament.record import Generation, Label
+
+
+class Message(TypedDict):
+    """One turn of a conversation; ``role`` is system, user or assistant."""
+
+    role: str
+    content: str
+    name: NotRequired[str]
+
+
+Conversation = tuple[Message, ...]
+Question = str | Sequence[Message]
+Preface = Callable[[Conversation], Conversation]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a subject said.
+
+    Attributes:
+        text: None where there is no reply, and then ``error`` says why.
+        prompt: the text that the model read, template and all.
+        tokens: length of the reply, in tokens of the model; None where it is not known.
+        is_finished: the model ended by itself.
+    """
+
+    text: str | None
+    prompt: str
+    tokens: int | None = None
+    is_finished: bool | None = None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        return self.text if self.text is not None else f"(no reply: {self.error})"
+
+
+class Subject(ABC):
+    """A model that can be asked.
+
+    Attributes:
+        name: as it was asked for.
+        fingerprint: equal for equal weights, whatever their precision; an edit is bound to it.
+        precision: of the weights, as loaded.
+    """
+
+    name: str
+    fingerprint: str
+    precision: str
+
+    def __init__(self) -> None:
+        self._prefaces: list[Preface] = []
+        self._labels: list[Label] = []
+
+    @staticmethod
+    def load(name: str, precision: str = "auto", *, trust_remote_code: bool = False) -> "Subject":
+        """A subject by name: a hub id, a local folder, ``builtin:NAME`` or an ``http(s)://`` endpoint.
+
+        Raises:
+            UnknownNameError: no built-in model has that name.
+            BadFileError: the folder holds no model, or only pickled weights.
+            InstallError: the built-in model's file is missing, torn or not the right one.
+        """
+        from temperament.subject.load import load_subject
+
+        return load_subject(name, precision, trust_remote_code=trust_remote_code)
+
+    @property
+    def label(self) -> Label:
+        """What is done to the subject at this moment."""
+        if not self._labels:
+            return Label()
+        first = self._labels[0]
+        for other in self._labels[1:]:
+            first = Label(
+                method=f"{first.method}+{other.method}",
+                condition="+".join(filter(None, (first.condition, other.condition))),
+                trait=first.trait if first.trait == other.trait else f"{first.trait}+{other.trait}",
+                pole=first.pole if first.pole == other.pole else f"{first.pole}+{other.pole}",
+                strength=first.strength if first.strength == other.strength else 1.0,
+                edit=f"{first.edit}+{other.edit}",
+            )
+        return first
+
+    @contextmanager
+    def labelled(self, label: Label) -> Generator[None]:
+        """Name what is done to the subject, for its records, until the block ends."""
+        self._labels.append(label)
+        try:
+            yield
+        finally:
+            self._labels.remove(label)
+
+    @contextmanager
+    def preface(self, function: Preface) -> Generator[None]:
+        """Change what the model reads, until the block ends; prefaces apply in the order in which they began."""
+        self._prefaces.append(function)
+        try:
+            yield
+        finally:
+            self._prefaces.remove(function)
+
+    def reply(
+        self,
+        questions: Sequence[Question],
+        generation: Generation = Generation(),
+        progress: Progress | None = None,
+    ) -> list[Reply]:
+        """Ask; the replies come in the order of the questions.
+
+        What a row draws depends on ``generation.seed``, its question and how often that question came before, and not
+        on the other rows or their order.
+        """
+        asked = [as_conversation(question) for question in questions]
+        read = [self._prefaced(conversation) for conversation in asked]
+        seeds = _row_seeds(asked, generation.seed)
+        return self._reply(read, seeds, generation, progress or _silent)
+
+    @abstractmethod
+    def _reply(
+        self,
+        conversations: Sequence[Conversation],
+        seeds: Sequence[int],
+        generation: Generation,
+        progress: Progress,
+    ) -> list[Reply]:
+        """Reply to whole conversations; row i draws from ``seeds[i]``."""
+
+    def _prefaced(self, conversation: Conversation) -> Conversation:
+        for function in self._prefaces:
+            conversation = function(conversation)
+        return conversation
+
+
+def as_conversation(question: Question) -> Conversation:
+    """A question in words becomes a conversation of one user turn."""
+    return (Message(role="user", content=question),) if isinstance(question, str) else tuple(question)
+
+
+def with_system(conversation: Conversation, text: str) -> Conversation:
+    """The conversation with ``text`` added to its system prompt, or as a new one."""
+    if conversation and conversation[0]["role"] == "system":
+        first = Message(role="system", content=f"{conversation[0]['content']}\n\n{text}")
+        return (first, *conversation[1:])
+    return (Message(role="system", content=text), *conversation)
+
+
+def _row_seeds(conversations: Sequence[Conversation], seed: int) -> list[int]:
+    seen: Counter[str] = Counter()
+    seeds: list[int] = []
+    for conversation in conversations:
+        text = "\x1e".join(f"{turn['role']}\x1f{turn['content']}" for turn in conversation)
+        digest = hashlib.sha256(f"{seed}\x1d{seen[text]}\x1d{text}".encode()).digest()
+        seeds.append(int.from_bytes(digest[:8], "big"))
+        seen[text] += 1
+    return seeds
+
+
+def _silent(done: int, total: int) -> None:
+    """Report progress to nobody."""
