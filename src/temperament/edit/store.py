@@ -1,0 +1,163 @@
+"""Edits on disk: safetensors and JSON, never a pickle."""
+
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from torch import Tensor
+
+from temperament.edit.activation import ActivationEdit, Shift
+from temperament.edit.adapter import CONFIG, WEIGHTS, read_adapter
+from temperament.edit.base import Edit, Kind, Origin, Stack
+from temperament.edit.context import ContextEdit
+from temperament.edit.weight import WeightEdit
+from temperament.errors import BadFileError
+from temperament.record import read_json, to_json, write_text
+from temperament.subject.anatomy import Place, Site
+from temperament.subject.base import Message
+
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
+
+
+
+class EditFile(msgspec.Struct):
+    """The content of ``edit.json``."""
+
+    kind: Kind
+    origin: Origin
+    strength: float
+    fingerprint: str
+    content: dict[str, Any]
+
+
+def save_edit(
+    edit: Edit,
+    folder: Path,
+    content: Mapping[str, Any],
+    tensors: Mapping[str, Mapping[str, Tensor]] | None = None,
+    documents: Mapping[str, Any] | None = None,
+) -> None:
+    """Write an edit into a folder: aside, then renamed, so that a folder under its name is whole.
+
+    Args:
+        content: what ``edit.json`` holds besides origin and strength.
+        tensors: safetensors files by name.
+        documents: further JSON files by name.
+
+    Raises:
+        BadFileError: the folder exists and is not an edit that could be replaced.
+    """
+    from safetensors.torch import save_file
+
+    with _aside(folder) as aside:
+        for name, group in (tensors or {}).items():
+            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in group.items()}, aside / name)
+        for name, document in (documents or {}).items():
+            write_text(aside / name, to_json(document))
+        write_text(aside / "edit.json", to_json(_file(edit, dict(content))))
+
+
+def save_stack(stack: Stack, folder: Path) -> None:
+    """Write the parts of a stack into ``part-0``, ``part-1`` and so on."""
+    names = [f"part-{number}" for number in range(len(stack.parts))]
+    with _aside(folder) as aside:
+        for name, part in zip(names, stack.parts, strict=True):
+            part.save(aside / name)
+        write_text(aside / "edit.json", to_json(_file(stack, {"parts": names})))
+
+
+def load_edit(folder: Path | str) -> Edit:
+    """An edit from its folder: one of ours, or a PEFT adapter trained anywhere.
+
+    Raises:
+        BadFileError: the folder does not exist, holds no edit, is damaged, or holds pickled weights only.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        message = f"{folder} is no folder with an edit: give one that holds edit.json or {CONFIG}."
+        raise BadFileError(message)
+    if not (folder / "edit.json").exists():
+        return _load_adapter(folder)
+    file = read_json(folder / "edit.json", EditFile)
+    edit = _from_file(folder, file)
+    if edit.fingerprint != file.fingerprint:
+        message = f"{folder} is damaged: its tensors are not those that edit.json names. Save or fetch it again."
+        raise BadFileError(message)
+    return edit
+
+
+def _from_file(folder: Path, file: EditFile) -> Edit:
+    content, rest = file.content, {"origin": file.origin, "strength": file.strength}
+    match file.kind:
+        case "context":
+            turns = tuple(msgspec.convert(content["turns"], list[Message]))
+            return ContextEdit(**rest, system=content["system"], turns=turns)
+        case "weight":
+            found = _load_adapter(folder)
+            return WeightEdit(**rest, branches=found.branches, scale=content["scale"])
+        case "activation":
+            return ActivationEdit(**rest, shifts=_shifts(folder), tokens=content["tokens"])
+        case "stack":
+            return Stack(**rest, parts=tuple(load_edit(folder / name) for name in content["parts"]))
+
+
+def _load_adapter(folder: Path) -> WeightEdit:
+    if not (folder / WEIGHTS).exists():
+        pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
+        if pickles:
+            message = (
+                f"{folder} holds its weights as {pickles[0]}, a pickle, which can run code when it is read and is refused: "
+                f"convert it to {WEIGHTS} with safetensors where you trust it."
+            )
+            raise BadFileError(message)
+        message = f"{folder} holds no edit: expected edit.json, or {CONFIG} with {WEIGHTS}."
+        raise BadFileError(message)
+    return read_adapter(folder, _tensors(folder / WEIGHTS), read_json(folder / CONFIG, dict[str, Any]))
+
+
+def _tensors(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, FileNotFoundError) as error:
+        message = f"{path} cannot be read as safetensors: {error}. Fetch or save it again."
+        raise BadFileError(message) from None
+
+
+def _shifts(folder: Path) -> dict[Site, Shift]:
+    tensors = _tensors(folder / "edit.safetensors")
+    shifts: dict[Site, Shift] = {}
+    for name, tensor in tensors.items():
+        part, place, layer = name.split(".")
+        if part == "add":
+            site = Site(int(layer), msgspec.convert(place, Place))
+            shifts[site] = Shift(tensor, tensors.get(f"clamp.{place}.{layer}"))
+    return shifts
+
+
+def _file(edit: Edit, content: dict[str, Any]) -> EditFile:
+    return EditFile(
+        kind=edit.kind, origin=edit.origin, strength=edit.strength, fingerprint=edit.fingerprint, content=content
+    )
+
+
+@contextmanager
+def _aside(folder: Path) -> Generator[Path]:
+    """A folder to write into, which takes the place of ``folder`` when the block ends well."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / "edit.json").exists():
+        message = f"{folder} exists and is no edit: choose another folder, so that nothing of yours is replaced."
+        raise BadFileError(message)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        yield aside
+        shutil.rmtree(folder, ignore_errors=True)
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,196 @@
+"""Figures arranged for reading: which arms a study has, and each metric before, after and changed."""
+
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Literal
+
+from temperament.record import Figure, Label
+from temperament.trait import TRAITS, parse_pole
+
+BASE = "base"
+NAMES = {
+    "base": "Untouched",
+    "prompt": "The prompt",
+    "ike": "IKE",
+    "mend": "MEND",
+    "qlora": "QLoRA",
+    "neurons": "NPTI neurons",
+    "direction": "The steering vector",
+}
+Verdict = Literal["towards", "away", "unclear", "unknown"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way in which a subject was shaped, for any target and seed."""
+
+    subject: str
+    method: str
+    condition: str
+    strength: float
+
+    @property
+    def name(self) -> str:
+        """The method as people write it, with what sets this arm apart."""
+        name = "+".join(NAMES.get(part, part) for part in self.method.split("+"))
+        condition = f" ({self.condition})" if self.condition else ""
+        return f"{name}{condition}" if self.strength == 1 else f"{name}{condition} at strength {self.strength:g}"
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What an arm was shaped towards: a target, or several where edits are stacked."""
+
+    trait: str
+    pole: str
+
+    @property
+    def name(self) -> str:
+        """Trait and pole, such as 'extraversion, high'."""
+        return f"{self.trait}, {self.pole}"
+
+    @property
+    def adjective(self) -> str:
+        """What the pole is called, such as 'introverted'; empty where edits are stacked or the trait is unknown."""
+        return TRAITS[self.trait].adjective(parse_pole(self.pole)) if self.trait in TRAITS else ""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One metric of one arm, goal and seed: of the untouched model, of the shaped one, and their difference."""
+
+    goal: Goal
+    seed: int
+    before: Figure | None
+    after: Figure | None
+    change: Figure | None
+
+    @property
+    def verdict(self) -> Verdict:
+        """Which way it moved, where the interval of the paired difference excludes 0."""
+        if self.change is None or self.change.lower is None or self.change.upper is None:
+            return "unknown"
+        if self.change.lower > 0:
+            return "towards"
+        return "away" if self.change.upper < 0 else "unclear"
+
+
+class Board:
+    """The figures of a run, found by what they are of."""
+
+    def __init__(self, figures: list[Figure]) -> None:
+        self._figures = figures
+        self._found = {_key(figure): figure for figure in figures}
+
+    @property
+    def arms(self) -> list[Arm]:
+        """The arms that were shaped, in order of appearance."""
+        shaped = (figure for figure in self._figures if figure.method != BASE)
+        arms = (Arm(figure.subject, figure.method, figure.condition, figure.strength) for figure in shaped)
+        return list(dict.fromkeys(arms))
+
+    @property
+    def subjects(self) -> list[str]:
+        """The subjects, in order of appearance."""
+        return list(dict.fromkeys(figure.subject for figure in self._figures))
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics, in order of appearance, without those of change."""
+        names = dict.fromkeys(figure.metric for figure in self._figures)
+        return [name for name in names if not name.endswith("_change")]
+
+    def goals(self, arm: Arm) -> list[Goal]:
+        """What an arm was shaped towards, in order of appearance."""
+        rows = (figure for figure in self._figures if _is_of(figure, arm))
+        return list(dict.fromkeys(Goal(figure.trait or "", figure.pole or "") for figure in rows))
+
+    def pairs(self, arm: Arm, metric: str, measured: Goal | None = None) -> list[Pair]:
+        """One metric of an arm, a pair for each goal and seed; none where it was not measured."""
+        places = [
+            (goal, seed, self._at(arm, goal, seed, metric, measured))
+            for goal in self.goals(arm)
+            for seed in self._seeds(arm, goal)
+        ]
+        return [
+            Pair(goal, seed, self._before(arm, goal, seed, metric, measured), after, change)
+            for goal, seed, after in places
+            for change in [self._at(arm, goal, seed, f"{metric}_change", measured)]
+            if after is not None or change is not None
+        ]
+
+    def measured(self, arm: Arm, metric: str) -> list[Goal]:
+        """Which traits and poles a metric was measured for, the Big Five first, low before high."""
+        rows = (figure for figure in self._figures if _is_of(figure, arm) and figure.metric == metric)
+        found = {Goal(figure.measured_trait or "", figure.measured_pole or "") for figure in rows}
+        order = [*TRAITS, *sorted({goal.trait for goal in found} - set(TRAITS))]
+        return sorted(found, key=lambda goal: (order.index(goal.trait), goal.pole != "low", goal.pole))
+
+    def _seeds(self, arm: Arm, goal: Goal) -> list[int]:
+        rows = (f for f in self._figures if _is_of(f, arm) and (f.trait or "", f.pole or "") == (goal.trait, goal.pole))
+        return sorted({figure.seed for figure in rows})
+
+    def _at(self, arm: Arm, goal: Goal, seed: int, metric: str, measured: Goal | None) -> Figure | None:
+        what = (measured.trait, measured.pole) if measured else ("", "")
+        place = (arm.subject, arm.method, arm.condition, arm.strength, goal.trait, goal.pole, seed, metric)
+        found = self._found.get((*place, *what))
+        if found is None and measured is None:
+            found = self._found.get((*place, goal.trait, goal.pole))
+        return found
+
+    def _before(self, arm: Arm, goal: Goal, seed: int, metric: str, measured: Goal | None) -> Figure | None:
+        base = replace(arm, method=BASE, strength=0.0)
+        for place in (base, replace(base, condition="")):
+            for origin in (goal, Goal("", "")):
+                found = self._at(place, origin, seed, metric, measured)
+                if found is not None:
+                    return found
+        return None
+
+
+def verdict_of(pairs: list[Pair]) -> Verdict:
+    """The verdict that holds in every seed; 'unclear' where seeds differ."""
+    verdicts = {pair.verdict for pair in pairs}
+    if not verdicts:
+        return "unknown"
+    return verdicts.pop() if len(verdicts) == 1 else "unclear"
+
+
+def by_goal(pairs: list[Pair]) -> dict[Goal, list[Pair]]:
+    """Pairs under their goal, a pair for each seed."""
+    found: dict[Goal, list[Pair]] = {}
+    for pair in pairs:
+        found.setdefault(pair.goal, []).append(pair)
+    return found
+
+
+def mean_value(figures: list[Figure | None]) -> float | None:
+    """The mean of the values that are there; None where there is none."""
+    values = [figure.value for figure in figures if figure is not None and figure.value is not None]
+    return fmean(values) if values else None
+
+
+def is_of_arm(label: Label, arm: Arm, goal: Goal) -> bool:
+    """Whether a record with this label comes from an arm and goal."""
+    own = (label.method, label.condition, label.strength, label.trait or "", label.pole or "")
+    return own == (arm.method, arm.condition, arm.strength, goal.trait, goal.pole)
+
+
+def _is_of(figure: Figure, arm: Arm) -> bool:
+    own = (figure.subject, figure.method, figure.condition, figure.strength)
+    return own == (arm.subject, arm.method, arm.condition, arm.strength)
+
+
+def _key(figure: Figure) -> tuple[object, ...]:
+    return (
+        figure.subject,
+        figure.method,
+        figure.condition,
+        figure.strength,
+        figure.trait or "",
+        figure.pole or "",
+        figure.seed,
+        figure.metric,
+        figure.measured_trait or "",
+        figure.measured_pole or "",
+    )

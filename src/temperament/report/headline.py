@@ -1,0 +1,158 @@
+"""The headline: what the figures say, in words, and not more.
+
+A target counts as moved only where the interval of the paired change of its trait alignment excludes 0, in every seed.
+"""
+
+from dataclasses import dataclass
+
+from temperament.report.board import Arm, Board, Goal, Pair, Verdict, by_goal, mean_value, verdict_of
+from temperament.report.wording import hits, listed, span
+
+IN_FULL = 3  # targets that the headline gives with their figures; the strips below it give all
+Moves = list[tuple[Goal, list[Pair]]]
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What one arm did.
+
+    Attributes:
+        lead: one sentence: how many targets moved.
+        details: sentences with the figures.
+    """
+
+    lead: str
+    details: list[str]
+
+
+def headline(board: Board, arm: Arm) -> Headline:
+    """What one arm did to trait alignment and emojis, in sentences."""
+    goals = by_goal(board.pairs(arm, "trait_alignment"))
+    if not goals:
+        return Headline(f"{arm.name}: trait alignment was not measured.", _emoji_sentences(board, arm))
+    lead = _only(arm, *next(iter(goals.items()))) if len(goals) == 1 else _several(arm, goals)
+    return Headline(lead, [*_alignment_sentences(goals), *_emoji_sentences(board, arm)])
+
+
+def _only(arm: Arm, goal: Goal, pairs: list[Pair]) -> str:
+    what = f"{goal.trait} towards its {goal.pole} pole"
+    match verdict_of(pairs):
+        case "towards":
+            return f"{arm.name} moved {what}{_in_every_seed(pairs)}."
+        case "away":
+            return f"{arm.name} moved {goal.trait} away from the {goal.pole} pole{_in_every_seed(pairs)}."
+        case "unclear":
+            return f"{arm.name} did not measurably move {what}."
+        case _:
+            return f"Whether {arm.name} moved {what} cannot be said: the run has no interval of the paired change."
+
+
+def _several(arm: Arm, goals: dict[Goal, list[Pair]]) -> str:
+    total = len(goals)
+    noun = "traits" if len({goal.trait for goal in goals}) == total else "targets"
+    towards, away, unknown = (len(_moved(goals, verdict)) for verdict in ("towards", "away", "unknown"))
+    if unknown == total:
+        asked = f"Whether {arm.name} moved any of {total} {noun}"
+        return f"{asked} cannot be said: the run has no interval of the paired change."
+    seeds = _in_every_seed(next(iter(goals.values()))) if towards or away else ""
+    untold = f" (for {unknown} it cannot be said)" if unknown else ""
+    if not towards and not away:
+        return f"{arm.name} moved none of {total} {noun} measurably{untold}."
+    target = "target" if towards == 1 else "targets"
+    own = "its" if towards == 1 else "their"
+    if not towards:
+        return f"{arm.name} moved none of {total} {noun} towards its target, and {away} away from it{seeds}{untold}."
+    share = f"all {total}" if towards == total else f"{towards} of {total}"
+    aside = f", and {away} away from {'it' if away == 1 else 'them'}" if away else ""
+    return f"{arm.name} moved {share} {noun} towards {own} {target}{aside}{seeds}{untold}."
+
+
+def _moved(goals: dict[Goal, list[Pair]], verdict: Verdict) -> Moves:
+    return [(goal, pairs) for goal, pairs in goals.items() if verdict_of(pairs) == verdict]
+
+
+def _in_every_seed(pairs: list[Pair]) -> str:
+    return f", in each of {len(pairs)} seeds" if len(pairs) > 1 else ""
+
+
+def _alignment_sentences(goals: dict[Goal, list[Pair]]) -> list[str]:
+    towards, away = (_largest(_moved(goals, verdict)) for verdict in ("towards", "away"))
+    unclear = _moved(goals, "unclear")
+    sentences = [
+        f"The share of replies that read as the target {_went(moves)}." for moves in (towards, away) if moves
+    ]
+    if not towards and not away:
+        some = _largest(unclear or list(goals.items()))[:1]
+        most = "; this is the largest change" if len(goals) > 1 else ""
+        sentences.append(f"The share of replies that read as the target {_went(some)}{most}.")
+    if unclear:
+        names = listed([_name(goal, goals) for goal, _ in unclear])
+        what = "includes 0" if all(len(pairs) == 1 for _, pairs in unclear) else "does not exclude 0 in every seed"
+        sentences.append(f"For {names} the interval of the paired change {what}.")
+    return sentences
+
+
+def _largest(moves: Moves) -> Moves:
+    def size(move: tuple[Goal, list[Pair]]) -> float:
+        return -abs(mean_value([pair.change for pair in move[1]]) or 0.0)
+
+    return sorted(moves, key=size)
+
+
+def _went(moves: Moves) -> str:
+    parts = [
+        f"{_verb(pairs)} from {span([pair.before for pair in pairs])} to {span([pair.after for pair in pairs])}"
+        f" for {goal.trait}{' (low)' if goal.pole == 'low' else ''}"
+        for goal, pairs in moves[:IN_FULL]
+    ]
+    first = parts[0].split(" ", 1)[0]
+    # "rose from ... for a, from ... for b": the verb is said once where it is the same.
+    parts[1:] = [part.removeprefix(f"{first} ") for part in parts[1:]]
+    more = len(moves) - IN_FULL
+    seeds = len(moves[0][1])
+    return listed([*parts, *([f"likewise for {more} more, given below"] if more > 0 else [])]) + (
+        f" (lowest and highest of {seeds} seeds)" if seeds > 1 else ""
+    )
+
+
+def _verb(pairs: list[Pair]) -> str:
+    before, after = mean_value([pair.before for pair in pairs]), mean_value([pair.after for pair in pairs])
+    if before is None or after is None or before == after:
+        return "went"
+    return "rose" if after > before else "fell"
+
+
+def _name(goal: Goal, goals: dict[Goal, list[Pair]]) -> str:
+    is_two_sided = len({other.trait for other in goals}) < len(goals)
+    return goal.name.replace(",", "") if is_two_sided or goal.pole == "low" else goal.trait
+
+
+def _emoji_sentences(board: Board, arm: Arm) -> list[str]:
+    pairs = board.pairs(arm, "emoji_share")
+    goals = by_goal(pairs)
+    before = {pair.seed: pair.before for pair in reversed(pairs) if pair.before is not None}
+    after = {goal: (sum(hits(pair.after) or 0 for pair in own), _n(own)) for goal, own in goals.items()}
+    if not pairs or not sum(n for _, n in after.values()):
+        return []
+    written, asked = (sum(counts) for counts in zip(*after.values(), strict=True))
+    start = f"in {sum(hits(f) or 0 for f in before.values())} of {sum(f.n for f in before.values())} replies before"
+    sentence = f"Emojis: {start if before else 'not counted before'}, {written} of {asked} after"
+    some = [f"{_name(goal, goals)} {count} of {n}" for goal, (count, n) in after.items() if count]
+    if some and len(goals) > 1:
+        sentence += f" ({', '.join(some)})"
+    return [f"{sentence}{_emoji_verdict(goals)}."]
+
+
+def _emoji_verdict(goals: dict[Goal, list[Pair]]) -> str:
+    if any(pair.verdict == "unknown" for pairs in goals.values() for pair in pairs):
+        return "" if len(goals) > 1 else "; no interval of the difference"
+    apart = [_name(goal, goals) for goal, pairs in goals.items() if verdict_of(pairs) in {"towards", "away"}]
+    if len(goals) == 1:
+        return f"; the interval of the difference {'excludes' if apart else 'includes'} 0"
+    if not apart:
+        return "; no interval of a difference excludes 0"
+    return f"; the interval of the difference excludes 0 for {listed(apart)}"
+
+
+def _n(pairs: list[Pair]) -> int:
+    return sum(pair.after.n for pair in pairs if pair.after is not None)

@@ -1,0 +1,166 @@
+"""Where things are in a transformers model: the one file that knows how decoders are built.
+
+Blocks return tensors or tuples, linear maps are ``nn.Linear``, GPT-2's ``Conv1D`` or 4-bit, gates are separate or fused with
+the up projection. Everything else in the package speaks of layers, sites and paths.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+from temperament.errors import SeamError
+
+Place = Literal["residual", "gate"]
+
+# An MLP is gated where one of these maps makes the gate (Phi-3 fuses gate and up projection into one).
+GATE_NAMES = ("gate_proj", "gate_up_proj")
+ACTIVATION_NAMES = ("act_fn", "activation_fn", "act")
+
+
+@dataclass(frozen=True, order=True)
+class Site:
+    """A place where activations can be read and rewritten.
+
+    Attributes:
+        layer: 0-based block.
+        place: ``residual``, the stream after the block, [batch, token, hidden]; or ``gate``, the units
+            ``act(x W_gate)`` of a gated MLP before the product with the up projection, [batch, token, unit].
+    """
+
+    layer: int
+    place: Place = "residual"
+
+    def __str__(self) -> str:
+        return f"{self.place} of layer {self.layer}"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Size of a linear map."""
+
+    inputs: int
+    outputs: int
+
+
+class Anatomy:
+    """The parts of a decoder.
+
+    Raises:
+        SeamError: no stack of blocks can be found in the model.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.blocks_path, self.blocks = _find_blocks(model)
+
+    @property
+    def layers(self) -> int:
+        """Number of blocks."""
+        return len(self.blocks)
+
+    @cached_property
+    def linears(self) -> Mapping[str, nn.Module]:
+        """The linear maps inside the blocks, by path from the model."""
+        prefix = f"{self.blocks_path}."
+        return {
+            path: module
+            for path, module in self.model.named_modules()
+            if path.startswith(prefix) and _is_linear(module)
+        }
+
+    def linear(self, path: str) -> nn.Module:
+        """The linear map at a path; raises SeamError where there is none."""
+        try:
+            return self.linears[path]
+        except KeyError:
+            example = next(iter(self.linears), "none")
+            message = f"'{path}' is no linear map of this model: its maps are named like '{example}'."
+            raise SeamError(message) from None
+
+    def shape(self, path: str) -> Shape:
+        """Size of the linear map at a path."""
+        module = self.linear(path)
+        if isinstance(module, nn.Linear):
+            return Shape(module.in_features, module.out_features)
+        inputs, outputs = module.weight.shape  # Conv1D keeps its weight transposed.
+        return Shape(int(inputs), int(outputs))
+
+    def is_transposed(self, path: str) -> bool:
+        """Whether the weight is stored as [input, output], as Conv1D does (PEFT: ``fan_in_fan_out``)."""
+        return not isinstance(self.linear(path), nn.Linear)
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether every block has the gate seam."""
+        return all(_find_gate(block) is not None for block in self.blocks)
+
+    def check(self, site: Site) -> None:
+        """Raises SeamError where the site does not exist."""
+        if not 0 <= site.layer < self.layers:
+            message = f"layer {site.layer} does not exist: this model has layers 0 to {self.layers - 1}."
+            raise SeamError(message)
+        if site.place == "gate" and _find_gate(self.blocks[site.layer]) is None:
+            kind = type(self.model).__name__
+            message = (
+                f"the gate seam was asked for, but {kind} has no gated MLP that is known here: use the residual seam, "
+                f"or a model with one (LLaMA, Mistral, Qwen, Gemma, Phi-3, OLMo)."
+            )
+            raise SeamError(message)
+
+    def width(self, site: Site) -> int:
+        """Number of units at a site."""
+        self.check(site)
+        if site.place == "residual":
+            config: Any = self.model.config
+            return int(config.get_text_config().hidden_size)
+        paths = (path for path in self.linears if path.startswith(f"{self.blocks_path}.{site.layer}.mlp."))
+        down = next(path for path in paths if path.endswith("down_proj"))
+        return self.shape(down).inputs
+
+    def rewrite(self, site: Site, function: Callable[[Tensor], Tensor]) -> RemovableHandle:
+        """Put a function at a site; removing the handle takes it away."""
+        self.check(site)
+        block = self.blocks[site.layer]
+        if site.place == "gate":
+            gate = _find_gate(block)
+            assert gate is not None
+            return gate.register_forward_hook(lambda _module, _inputs, output: function(output))
+        return block.register_forward_hook(lambda _module, _inputs, output: _on_first(output, function))
+
+    def branch(self, path: str, side: Callable[[Tensor], Tensor]) -> RemovableHandle:
+        """Add ``side(input)`` to the output of a linear map; removing the handle takes it away."""
+        return self.linear(path).register_forward_hook(lambda _module, inputs, output: output + side(inputs[0]))
+
+
+def _on_first(output: Any, function: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(output, tuple):
+        return (function(output[0]), *output[1:])
+    return function(output)
+
+
+def _is_linear(module: nn.Module) -> bool:
+    return isinstance(module, nn.Linear) or type(module).__name__ == "Conv1D"
+
+
+def _find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
+    config: Any = model.config
+    expected = config.get_text_config().num_hidden_layers
+    for path, module in model.named_modules():
+        if isinstance(module, nn.ModuleList) and len(module) == expected:
+            return path, module
+    message = f"{type(model).__name__} has no list of {expected} blocks: only decoders built as one stack are supported."
+    raise SeamError(message)
+
+
+def _find_gate(block: nn.Module) -> nn.Module | None:
+    for module in block.children():
+        if any(hasattr(module, name) for name in GATE_NAMES):
+            for name in ACTIVATION_NAMES:
+                activation = getattr(module, name, None)
+                if isinstance(activation, nn.Module):
+                    return activation
+    return None

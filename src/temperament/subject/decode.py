@@ -1,0 +1,175 @@
+"""The decoding loop: batched, each row drawing from its own seed.
+
+Why not ``generate``: its top-p sorts the whole vocabulary for every token, one generator serves all rows (what a row draws then depends on
+who shares its batch), finished rows go on costing, and nothing tells a hook which positions belong to the reply.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+from transformers import DynamicCache
+
+from temperament.record import Generation
+
+# How many of the most probable tokens are looked at before the whole vocabulary is sorted.
+TOP = 256
+# Finished rows are dropped from the batch once they are this share of it.
+DROP = 0.2
+
+
+# The tokens of a reply without the stop token, and whether the model ended it by itself.
+Decoded = tuple[list[int], bool]
+
+
+def decode(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[int],
+    generation: Generation,
+    ends: tuple[Sequence[int], int],
+    marking: Callable[[Tensor | None], AbstractContextManager[None]],
+) -> list[Decoded]:
+    """Continue prompts.
+
+    Args:
+        model: a decoder of transformers.
+        prompts: tokens of each row, of any lengths.
+        seeds: row i draws from ``seeds[i]`` alone.
+        generation: how to draw.
+        ends: the stop tokens, and the token to pad with.
+        marking: tells the rewrite seam which positions [batch, token] belong to the reply; the last position of
+            the prompt is one of them, because the first token of the reply is read off it.
+    """
+    stops, pad = ends
+    device = model.device
+    rows = _Rows(prompts, seeds, generation, stops)
+    ids, mask = _left_padded(prompts, pad, device)
+    cache = DynamicCache(config=model.config)
+    is_reply = torch.zeros_like(mask, dtype=torch.bool)
+    is_reply[:, -1] = True
+    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    for step in range(generation.max_new_tokens):
+        with marking(is_reply):
+            output = model(
+                input_ids=ids,
+                attention_mask=mask,
+                position_ids=positions,
+                past_key_values=cache,
+                use_cache=True,
+                logits_to_keep=1,
+            )
+        drawn = rows.take(output.logits[:, -1].float(), step)
+        if not rows.active:
+            break
+        keep = rows.drop_finished()
+        if keep is not None:
+            index = torch.tensor(keep, device=device)
+            cache.batch_select_indices(index)
+            mask, positions, drawn = mask[index], positions[index], drawn[index]
+        ids = drawn[:, None]
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        positions = positions[:, -1:] + 1
+        is_reply = torch.ones_like(ids, dtype=torch.bool)
+    return rows.decoded()
+
+
+def choose(
+    logits: Float[Tensor, "batch vocab"],
+    uniform: Float[Tensor, "batch"],
+    temperature: float,
+    top_p: float,
+) -> Int[Tensor, "batch"]:
+    """One token a row: greedy at temperature 0, else by inverse transform in the nucleus.
+
+    The nucleus is the smallest set of most probable tokens whose mass reaches ``top_p``. It nearly always lies in the
+    ``TOP`` most probable tokens, so only those are sorted; where it does not, the whole vocabulary is.
+    Source: Holtzman et al. 2020, arXiv 1904.09751, section 3.1.
+    """
+    if temperature == 0.0:
+        return logits.argmax(dim=-1)
+    scaled = logits / temperature
+    total = scaled.logsumexp(dim=-1, keepdim=True)
+    count = min(TOP, scaled.shape[-1])
+    best, tokens = scaled.topk(count, dim=-1)
+    mass = (best - total).exp().cumsum(dim=-1)
+    if bool((mass[:, -1] < top_p).any()) and count < scaled.shape[-1]:
+        best, tokens = scaled.sort(dim=-1, descending=True)
+        mass = (best - total).exp().cumsum(dim=-1)
+    # The token that reaches top_p belongs to the nucleus.
+    size = (mass < top_p).sum(dim=-1).clamp(max=mass.shape[-1] - 1)
+    kept = mass.gather(1, size[:, None]).squeeze(1)
+    position = torch.searchsorted(mass, (uniform * kept)[:, None], right=True).squeeze(1)
+    return tokens.gather(1, torch.minimum(position, size)[:, None]).squeeze(1)
+
+
+class _Rows:
+    """What each row has drawn so far, and which rows are still in the batch."""
+
+    def __init__(
+        self, prompts: Sequence[Sequence[int]], seeds: Sequence[int], generation: Generation, stops: Sequence[int]
+    ) -> None:
+        self.generation = generation
+        self.stops = frozenset(stops)
+        self.prompts = prompts
+        self.tokens: list[list[int]] = [[] for _ in prompts]
+        self.is_finished = [False] * len(prompts)
+        self.batch = list(range(len(prompts)))
+        draws = [np.random.Generator(np.random.Philox(seed)).random(generation.max_new_tokens) for seed in seeds]
+        self.uniform = torch.tensor(np.stack(draws), dtype=torch.float32)
+
+    @property
+    def active(self) -> bool:
+        return not all(self.is_finished)
+
+    def take(self, logits: Float[Tensor, "batch vocab"], step: int) -> Int[Tensor, "batch"]:
+        """Draw the next token of every row in the batch."""
+        if self.generation.repetition_penalty != 1.0:
+            logits = self._penalised(logits)
+        uniform = self.uniform[self.batch, step].to(logits.device)
+        drawn = choose(logits, uniform, self.generation.temperature, self.generation.top_p)
+        for row, token in zip(self.batch, drawn.tolist(), strict=True):
+            if self.is_finished[row]:
+                continue
+            if token in self.stops:
+                self.is_finished[row] = True
+            else:
+                self.tokens[row].append(token)
+        return drawn
+
+    def drop_finished(self) -> list[int] | None:
+        """Positions in the batch to keep, or None while too few rows are finished to be worth the copy."""
+        keep = [position for position, row in enumerate(self.batch) if not self.is_finished[row]]
+        if len(self.batch) - len(keep) < DROP * len(self.batch) or len(keep) == len(self.batch):
+            return None
+        self.batch = [self.batch[position] for position in keep]
+        return keep
+
+    def decoded(self) -> list[Decoded]:
+        return list(zip(self.tokens, self.is_finished, strict=True))
+
+    def _penalised(self, logits: Float[Tensor, "batch vocab"]) -> Float[Tensor, "batch vocab"]:
+        """Source: Keskar et al. 2019, arXiv 1909.05858, section 4.1, over prompt and reply as in transformers."""
+        penalty = self.generation.repetition_penalty
+        logits = logits.clone()
+        for position, row in enumerate(self.batch):
+            seen = torch.tensor(sorted({*self.prompts[row], *self.tokens[row]}), device=logits.device)
+            values = logits[position, seen]
+            logits[position, seen] = torch.where(values < 0, values * penalty, values / penalty)
+        return logits
+
+
+def _left_padded(
+    prompts: Sequence[Sequence[int]], pad: int, device: torch.device
+) -> tuple[Int[Tensor, "batch token"], Int[Tensor, "batch token"]]:
+    length = max(len(prompt) for prompt in prompts)
+    ids = torch.full((len(prompts), length), pad)
+    mask = torch.zeros((len(prompts), length), dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        ids[row, length - len(prompt) :] = torch.tensor(prompt)
+        mask[row, length - len(prompt) :] = 1
+    return ids.to(device), mask.to(device)

@@ -1,0 +1,281 @@
+"""Open subjects: models whose weights are at hand, with all three seams.
+
+Every seam is a context manager, and none writes to a parameter: leaving the block restores the model exactly.
+"""
+
+import hashlib
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from temperament.errors import BadFileError, InstallError, RequestError
+from temperament.record import Generation
+from temperament.subject.anatomy import Anatomy, Shape, Site
+from temperament.subject.base import Conversation, Progress, Reply, Subject
+from temperament.subject.decode import decode
+from temperament.subject.text import ChatFormat, Encoded
+
+Activation = Float[Tensor, "batch token unit"]
+# What a rewrite is given: the activation, and which of its positions belong to a reply.
+Rewrite = Callable[[Activation, Bool[Tensor, "batch token"]], Activation]
+Side = Callable[[Tensor], Tensor]
+
+BATCH = 64
+# Of each weights file this many blocks of this size are hashed: any fine-tune moves all of them.
+SAMPLES, SAMPLE_BYTES = 32, 1 << 16
+
+
+class OpenSubject(Subject):
+    """A decoder of transformers and its tokenizer.
+
+    Attributes:
+        model: in evaluation mode, its parameters frozen.
+        anatomy: where its parts are.
+        format: its tokenizer and chat template.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, name: str, fingerprint: str, precision: str) -> None:
+        super().__init__()
+        self.model = cast(nn.Module, model).eval().requires_grad_(requires_grad=False)
+        self.tokenizer = tokenizer
+        self.name = name
+        self.fingerprint = fingerprint
+        self.precision = precision
+        self.anatomy = Anatomy(self.model)
+        stops = getattr(model.generation_config, "eos_token_id", None)
+        self.format = ChatFormat(tokenizer, stops if isinstance(stops, list) else [] if stops is None else [stops])
+        self._is_reply: Tensor | None = None
+
+    @classmethod
+    def from_folder(
+        cls,
+        folder: Path,
+        name: str,
+        precision: str = "auto",
+        *,
+        trust_remote_code: bool = False,
+        fingerprint: str | None = None,
+    ) -> "OpenSubject":
+        """Load a folder with ``config.json``, safetensors and a tokenizer; nothing pickled is read.
+
+        Args:
+            precision: of the weights: auto (bfloat16 where the device computes in it, else float32), float32,
+                bfloat16, or nf4 (bitsandbytes).
+            fingerprint: where it is known from elsewhere; else it is computed from the weights' files.
+
+        Raises:
+            BadFileError: transformers cannot read the folder.
+            InstallError: nf4 was asked for and bitsandbytes is not installed.
+        """
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        precision = resolve_precision(precision)
+        settings: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
+        try:
+            with _quiet():
+                tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
+                model = AutoModelForCausalLM.from_pretrained(
+                    folder, use_safetensors=True, **settings, **_loading(precision)
+                )
+        except (OSError, ValueError, KeyError) as error:
+            message = f"'{name}' cannot be loaded as a decoder from {folder}: {error}"
+            raise BadFileError(message) from error
+        if precision == "nf4":
+            _keep_weights_unpacked(model)
+        return cls(model, tokenizer, name, fingerprint or fingerprint_of(folder), precision)
+
+    @classmethod
+    def of(cls, model: Any, tokenizer: Any, name: str = "in memory") -> "OpenSubject":
+        """A subject from a model and a tokenizer that are loaded already."""
+        digest = hashlib.sha256(str(type(model).__name__).encode())
+        for path, parameter in model.named_parameters():
+            flat = parameter.detach().flatten()
+            sample = flat[:: max(1, len(flat) // 1024)].float().cpu().numpy()
+            digest.update(f"{path}{tuple(parameter.shape)}".encode() + sample.tobytes())
+        return cls(model, tokenizer, name, digest.hexdigest(), str(model.dtype).removeprefix("torch."))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return cast(torch.device, self.model.device)
+
+    @property
+    def compute_dtype(self) -> torch.dtype:
+        """The floating-point type of activations."""
+        return cast(torch.dtype, self.model.dtype)
+
+    @property
+    def window(self) -> int:
+        """The longest conversation in tokens that the model was made for."""
+        config: Any = self.model.config
+        return int(getattr(config.get_text_config(), "max_position_embeddings", None) or 1 << 30)
+
+    def shape(self, path: str) -> Shape:
+        """Size of the linear map at a path."""
+        return self.anatomy.shape(path)
+
+    def width(self, site: Site) -> int:
+        """Number of units at a site; raises SeamError where it does not exist."""
+        return self.anatomy.width(site)
+
+    @contextmanager
+    def branch(self, path: str, side: Side) -> Generator[None]:
+        """Add ``side(input)`` to the output of the linear map at ``path``, until the block ends.
+
+        Raises:
+            SeamError: no linear map has that path.
+        """
+        handle = self.anatomy.branch(path, side)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    @contextmanager
+    def rewrite(self, site: Site, function: Rewrite) -> Generator[None]:
+        """Put ``function`` at a site, until the block ends.
+
+        It is given the activation [batch, token, unit] and which positions [batch, token] belong to a reply, and
+        returns the activation to go on with. A function that returns what it was given reads without a trace.
+
+        Raises:
+            SeamError: the site does not exist.
+        """
+
+        def at_site(activation: Tensor) -> Tensor:
+            return function(activation, self._reply_positions(activation))
+
+        handle = self.anatomy.rewrite(site, at_site)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    @contextmanager
+    def marking(self, is_reply: Tensor | None) -> Generator[None]:
+        """Say which positions [batch, token] of the next forward pass belong to a reply; None is all of them."""
+        before, self._is_reply = self._is_reply, is_reply
+        try:
+            yield
+        finally:
+            self._is_reply = before
+
+    def encode(self, conversation: Conversation, answer: str) -> Encoded:
+        """A conversation, as the model would read it at this moment, and an answer, as tokens."""
+        return self.format.encode(self._prefaced(conversation), answer)
+
+    def _reply(
+        self,
+        conversations: Sequence[Conversation],
+        seeds: Sequence[int],
+        generation: Generation,
+        progress: Progress,
+    ) -> list[Reply]:
+        texts = [self.format.render(conversation) for conversation in conversations]
+        prompts = [self.format.tokens(text) for text in texts]
+        self._check_lengths(prompts, generation)
+        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+        replies: dict[int, Reply] = {}
+        for start in range(0, len(order), BATCH):
+            batch = order[start : start + BATCH]
+            with torch.inference_mode():
+                decoded = decode(
+                    self.model,
+                    [prompts[row] for row in batch],
+                    [seeds[row] for row in batch],
+                    generation,
+                    (self.format.stop_tokens, self.format.pad_token),
+                    self.marking,
+                )
+            for row, (tokens, is_finished) in zip(batch, decoded, strict=True):
+                text = self.format.decode(tokens)
+                replies[row] = Reply(text, texts[row], len(tokens), is_finished)
+            progress(len(replies), len(prompts))
+        return [replies[row] for row in range(len(prompts))]
+
+    def _check_lengths(self, prompts: Sequence[Sequence[int]], generation: Generation) -> None:
+        longest = max((len(prompt) for prompt in prompts), default=0)
+        if longest + generation.max_new_tokens > self.window:
+            message = (
+                f"a prompt of {longest} tokens and {generation.max_new_tokens} new ones were asked for: {self.name} "
+                f"reads at most {self.window}. Ask for fewer new tokens or shorten the prompt."
+            )
+            raise RequestError(message)
+
+    def _reply_positions(self, activation: Tensor) -> Tensor:
+        if self._is_reply is not None and self._is_reply.shape == activation.shape[:2]:
+            return self._is_reply
+        return torch.ones(activation.shape[:2], dtype=torch.bool, device=activation.device)
+
+
+def resolve_precision(precision: str) -> str:
+    """``auto`` becomes bfloat16 where the device computes in it natively, else float32.
+
+    On CPUs without AVX512-BF16 or AMX a bfloat16 product was measured at a seventh of the speed of a float32 one.
+    """
+    if precision != "auto":
+        return precision
+    if torch.cuda.is_available():
+        return "bfloat16"
+    has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore[reportPrivateUsage]
+    return "bfloat16" if has_bfloat16 else "float32"
+
+
+def fingerprint_of(folder: Path) -> str:
+    """SHA-256 over the size and evenly spaced samples of every weights file: the same for any precision of loading."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        size = path.stat().st_size
+        digest.update(f"{size}".encode())
+        with path.open("rb") as file:
+            for sample in range(SAMPLES):
+                file.seek(size * sample // SAMPLES)
+                digest.update(file.read(SAMPLE_BYTES))
+    return digest.hexdigest()
+
+
+def _loading(precision: str) -> dict[str, Any]:
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if precision != "nf4":
+        return {"dtype": getattr(torch, precision), "device_map": None if device == "cpu" else device}
+    try:
+        import accelerate  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        import bitsandbytes  # noqa: F401  # pyright: ignore[reportUnusedImport]
+        from transformers import BitsAndBytesConfig
+    except ImportError:
+        message = "precision nf4 needs bitsandbytes, which is not installed: pip install 'temperament[nf4]'."
+        raise InstallError(message) from None
+    compute = getattr(torch, resolve_precision("auto"))
+    quantization = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=False, bnb_4bit_compute_dtype=compute
+    )
+    return {"dtype": compute, "quantization_config": quantization, "device_map": device}
+
+
+def _keep_weights_unpacked(model: nn.Module) -> None:
+    """Forbid bitsandbytes to repack weights in place at the first forward pass without gradients on a CPU.
+
+    After that repacking gradients and merged weights are silently wrong (seen with 0.50.2; SCIENCE.md 2.4).
+    """
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False  # pyright: ignore[reportAttributeAccessIssue]
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Loading shows no progress bars: the whole takes a second."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()
