@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from temperament.errors import BadFileError, InstallError, UnknownNameError
 from temperament.record import Figure, Generation, Label, Record, Results, read_json, read_lines, read_records
@@ -11,7 +11,7 @@ from temperament.record import Figure, Generation, Label, Record, Results, read_
 if TYPE_CHECKING:
     import pandas
 
-Frame = Literal["figures", "records"]
+FRAMES = ("figures", "records")
 Row = dict[str, Any]
 Content = TypeVar("Content")
 
@@ -65,17 +65,21 @@ class Run:
         """The records of all cells, in the order of the cells' names."""
         return [record for records in self.cells.values() for record in records]
 
-    def frame(self, kind: Frame = "figures") -> "pandas.DataFrame":
+    def frame(self, kind: str = "figures") -> "pandas.DataFrame":
         """Figures or records as a table, one row each.
 
         Records have a column ``cell``; the columns of their label and generation carry the names of the fields.
+
+        Args:
+            kind: ``figures`` or ``records``.
 
         Raises:
             UnknownNameError: there is no frame of that name.
             InstallError: pandas is not installed.
         """
-        if kind not in get_args(Frame):
-            raise UnknownNameError("frame", kind, get_args(Frame))
+        if kind not in FRAMES:
+            what = "frame"
+            raise UnknownNameError(what, kind, FRAMES)
         try:
             import pandas
         except ImportError:

@@ -30,8 +30,8 @@ class Shift:
         is_clamped: [unit]; None clamps none.
     """
 
-    add: Float[Tensor, "unit"]
-    is_clamped: Bool[Tensor, "unit"] | None = None
+    add: Float[Tensor, " unit"]
+    is_clamped: Bool[Tensor, " unit"] | None = None
 
 
 @dataclass(frozen=True, eq=False)

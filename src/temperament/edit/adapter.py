@@ -29,7 +29,12 @@ FOREIGN = (
     "target_parameters",
     "trainable_token_indices",
     "arrow_config",
+    "use_bdlora",
+    "kasa_config",
+    "monteclora_config",
 )
+# Ways to begin that move the frozen weights too: without PEFT's conversion the factors alone are not the change.
+MOVING = ("pissa", "olora", "corda", "loftq", "lora_ga")
 
 
 def adapter_files(edit: WeightEdit) -> tuple[dict[str, dict[str, Tensor]], dict[str, Any]]:
@@ -67,8 +72,29 @@ def read_adapter(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[st
         BadFileError: it is no LoRA adapter, or has parts that a low-rank branch cannot express.
     """
     _check_config(folder, config)
+    branches = read_branches(folder, tensors)
+    try:
+        scales = {path: _scale(path, branch.rank, config) for path, branch in branches.items()}
+    except (TypeError, ValueError, re.error) as error:
+        message = f"{folder / CONFIG} has a lora_alpha or alpha_pattern that cannot be read: {error}."
+        raise BadFileError(message) from None
+    # The most common scale stays a number of its own; zero would be lost in a quotient.
+    common = Counter(scale for scale in scales.values() if scale != 0.0).most_common(1)
+    scale = common[0][0] if common else 0.0
+    for path, other in scales.items():
+        if other != scale:
+            branches[path] = LowRank(branches[path].down, branches[path].up * (other / scale))
+    origin = Origin("adapter", subject=str(config.get("base_model_name_or_path") or ""), settings=dict(config))
+    return WeightEdit(origin, branches=branches, scale=scale)
+
+
+def read_branches(folder: Path, tensors: Mapping[str, Tensor]) -> dict[str, LowRank]:
+    """The factors of an adapter by path, as they are in its file.
+
+    Raises:
+        BadFileError: the file holds something else, or half of a pair.
+    """
     branches: dict[str, LowRank] = {}
-    scales: dict[str, float] = {}
     for name, down in tensors.items():
         match = re.fullmatch(r"(?:base_model\.model\.)?(.+)\.lora_A(?:\.default)?\.weight", name)
         if match is None:
@@ -76,21 +102,26 @@ def read_adapter(folder: Path, tensors: Mapping[str, Tensor], config: Mapping[st
                 message = f"{folder / WEIGHTS} holds '{name}', which is no part of a plain LoRA adapter."
                 raise BadFileError(message)
             continue
-        path, up_name = match[1], name.replace(".lora_A.", ".lora_B.")
+        up_name = name.replace(".lora_A.", ".lora_B.")
         if up_name not in tensors:
             message = f"{folder / WEIGHTS} has '{name}' without '{up_name}': the file is damaged."
             raise BadFileError(message)
-        branches[path] = LowRank(down, tensors[up_name])
-        scales[path] = _scale(path, down.shape[0], config)
+        up = tensors[up_name]
+        if down.ndim != 2 or up.ndim != 2 or down.shape[0] != up.shape[1]:
+            message = (
+                f"{folder / WEIGHTS} has factors of shapes {list(down.shape)} and {list(up.shape)} at {match[1]}: "
+                f"a low-rank branch needs [rank, input] and [output, rank]."
+            )
+            raise BadFileError(message)
+        branches[match[1]] = LowRank(down, up)
+    alone = next((name for name in tensors if ".lora_B." in name and name.replace("_B.", "_A.") not in tensors), None)
+    if alone is not None:
+        message = f"{folder / WEIGHTS} has '{alone}' without its lora_A: the file is damaged."
+        raise BadFileError(message)
     if not branches:
         message = f"{folder / WEIGHTS} holds no LoRA tensors."
         raise BadFileError(message)
-    common = Counter(scales.values()).most_common(1)[0][0]
-    for path, scale in scales.items():
-        if scale != common:
-            branches[path] = LowRank(branches[path].down, branches[path].up * (scale / common))
-    origin = Origin("adapter", subject=str(config.get("base_model_name_or_path") or ""), settings=dict(config))
-    return WeightEdit(origin, branches=branches, scale=common)
+    return branches
 
 
 def _check_config(folder: Path, config: Mapping[str, Any]) -> None:
@@ -100,6 +131,9 @@ def _check_config(folder: Path, config: Mapping[str, Any]) -> None:
     foreign = [name for name in FOREIGN if config.get(name)]
     if config.get("bias", "none") != "none":
         foreign.append("bias")
+    begun = str(config.get("init_lora_weights") or "").lower()
+    if begun.startswith(MOVING):
+        foreign.append(f"init_lora_weights '{begun}'")
     if foreign:
         message = (
             f"{folder / CONFIG} uses {', '.join(foreign)}, which a low-rank branch cannot express: "
@@ -110,15 +144,20 @@ def _check_config(folder: Path, config: Mapping[str, Any]) -> None:
 
 def _scale(path: str, rank: int, config: Mapping[str, Any]) -> float:
     """Source: PEFT, LoRA: alpha / rank, or alpha / sqrt(rank) when rank-stabilised (Kalajdzievski 2023, 2312.03732)."""
-    alpha = float(config.get("lora_alpha") or 8)
+    alpha = config.get("lora_alpha")
     for pattern, value in (config.get("alpha_pattern") or {}).items():
         if re.match(rf"(.*\.)?({pattern})$", path):
-            alpha = float(value)
+            alpha = value
+            break
+    alpha = 8.0 if alpha is None else float(alpha)
     return alpha / (rank**0.5 if config.get("use_rslora") else rank)
 
 
 def _targets(paths: list[str]) -> dict[str, Any]:
-    """Names of the adapted maps, in the short form that other tools expect where it says the same."""
+    """Names of the adapted maps inside a block, and the layers: exactly those, or PEFT invents the missing ones.
+
+    The last name alone will not do: GPT-2 has a ``c_proj`` in the attention and another in the MLP.
+    """
     layers: dict[str, set[int]] = {}
     for path in paths:
         match = re.search(r"\.(\d+)\.", path)
@@ -126,9 +165,6 @@ def _targets(paths: list[str]) -> dict[str, Any]:
             return {"target_modules": sorted(paths)}
         layers.setdefault(path[match.end() :], set()).add(int(match[1]))
     first, *rest = layers.values()
-    names = sorted({name.rpartition(".")[2] for name in layers})
-    if any(other != first for other in rest) or len(names) != len(layers):
+    if any(other != first for other in rest):
         return {"target_modules": sorted(paths)}
-    if first == set(range(len(first))):
-        return {"target_modules": names}
-    return {"target_modules": names, "layers_to_transform": sorted(first)}
+    return {"target_modules": sorted(layers), "layers_to_transform": sorted(first)}

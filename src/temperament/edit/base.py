@@ -3,20 +3,23 @@
 ``edit.applied(subject)`` is a context manager; ``0.5 * edit`` scales; ``a + b`` stacks. Strength 0 is exactly the untouched model.
 """
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, TypeVar
 
 from temperament.errors import MismatchError, SeamError
 from temperament.record import Label
-from temperament.subject.base import Subject
+from temperament.subject.base import Subject, join_labels
 from temperament.trait import Target
 
 Kind = Literal["context", "weight", "activation", "stack"]
+# Not ``Self``: the run-time type checker of the tests does not know it in methods.
+AnyEdit = TypeVar("AnyEdit", bound="Edit")
 
 
 @dataclass(frozen=True)
@@ -123,7 +126,7 @@ class Edit(ABC):
             edit=self.fingerprint[:16],
         )
 
-    def __rmul__(self, strength: float) -> Self:
+    def __rmul__(self: AnyEdit, strength: float) -> AnyEdit:
         return replace(self, strength=self.strength * strength)
 
     __mul__ = __rmul__
@@ -142,7 +145,14 @@ class Stack(Edit):
 
     @cached_property
     def fingerprint(self) -> str:
-        return "+".join(part.fingerprint for part in self.parts)
+        """SHA-256 over the parts in order, each at its own strength."""
+        parts = "+".join(f"{part.strength!r} {part.fingerprint}" for part in self.parts)
+        return hashlib.sha256(f"stack {parts}".encode()).hexdigest()
+
+    @property
+    def label(self) -> Label:
+        """What a subject's label says while the stack is applied."""
+        return join_labels([(self.strength * part).label for part in self.parts])
 
     def check(self, subject: Subject) -> None:
         """Check every part."""

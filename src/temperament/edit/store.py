@@ -1,7 +1,7 @@
 """Edits on disk: safetensors and JSON, never a pickle."""
 
+import secrets
 import shutil
-import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +11,7 @@ import msgspec
 from torch import Tensor
 
 from temperament.edit.activation import ActivationEdit, Shift
-from temperament.edit.adapter import CONFIG, WEIGHTS, read_adapter
+from temperament.edit.adapter import CONFIG, WEIGHTS, read_adapter, read_branches
 from temperament.edit.base import Edit, Kind, Origin, Stack
 from temperament.edit.context import ContextEdit
 from temperament.edit.weight import WeightEdit
@@ -21,7 +21,6 @@ from temperament.subject.anatomy import Place, Site
 from temperament.subject.base import Message
 
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.pkl", "*.ckpt")
-
 
 
 class EditFile(msgspec.Struct):
@@ -55,7 +54,9 @@ def save_edit(
 
     with _aside(folder) as aside:
         for name, group in (tensors or {}).items():
-            save_file({key: tensor.detach().cpu().contiguous() for key, tensor in group.items()}, aside / name)
+            # Copies: safetensors refuses tensors that share memory, as one direction at every layer does.
+            copies = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in group.items()}
+            save_file(copies, aside / name)
         for name, document in (documents or {}).items():
             write_text(aside / name, to_json(document))
         write_text(aside / "edit.json", to_json(_file(edit, dict(content))))
@@ -83,7 +84,11 @@ def load_edit(folder: Path | str) -> Edit:
     if not (folder / "edit.json").exists():
         return _load_adapter(folder)
     file = read_json(folder / "edit.json", EditFile)
-    edit = _from_file(folder, file)
+    try:
+        edit = _from_file(folder, file)
+    except (KeyError, ValueError, TypeError) as error:
+        message = f"{folder / 'edit.json'} is damaged: what it says of a {file.kind} edit cannot be read ({error!r})."
+        raise BadFileError(message) from None
     if edit.fingerprint != file.fingerprint:
         message = f"{folder} is damaged: its tensors are not those that edit.json names. Save or fetch it again."
         raise BadFileError(message)
@@ -97,8 +102,9 @@ def _from_file(folder: Path, file: EditFile) -> Edit:
             turns = tuple(msgspec.convert(content["turns"], list[Message]))
             return ContextEdit(**rest, system=content["system"], turns=turns)
         case "weight":
-            found = _load_adapter(folder)
-            return WeightEdit(**rest, branches=found.branches, scale=content["scale"])
+            # The scale of adapter_config.json has the strength in it: here both are read from edit.json.
+            branches = read_branches(folder, _tensors(folder / WEIGHTS))
+            return WeightEdit(**rest, branches=branches, scale=content["scale"])
         case "activation":
             return ActivationEdit(**rest, shifts=_shifts(folder), tokens=content["tokens"])
         case "stack":
@@ -116,7 +122,8 @@ def _load_adapter(folder: Path) -> WeightEdit:
             raise BadFileError(message)
         message = f"{folder} holds no edit: expected edit.json, or {CONFIG} with {WEIGHTS}."
         raise BadFileError(message)
-    return read_adapter(folder, _tensors(folder / WEIGHTS), read_json(folder / CONFIG, dict[str, Any]))
+    config: dict[str, Any] = read_json(folder / CONFIG, dict)
+    return read_adapter(folder, _tensors(folder / WEIGHTS), config)
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
@@ -125,7 +132,7 @@ def _tensors(path: Path) -> dict[str, Tensor]:
 
     try:
         return load_file(path)
-    except (SafetensorError, FileNotFoundError) as error:
+    except (SafetensorError, OSError) as error:
         message = f"{path} cannot be read as safetensors: {error}. Fetch or save it again."
         raise BadFileError(message) from None
 
@@ -150,14 +157,22 @@ def _file(edit: Edit, content: dict[str, Any]) -> EditFile:
 @contextmanager
 def _aside(folder: Path) -> Generator[Path]:
     """A folder to write into, which takes the place of ``folder`` when the block ends well."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / "edit.json").exists():
+    folder = folder.absolute()
+    is_ours = folder.is_dir() and ((folder / "edit.json").exists() or not any(folder.iterdir()))
+    if folder.exists() and not is_ours:
         message = f"{folder} exists and is no edit: choose another folder, so that nothing of yours is replaced."
         raise BadFileError(message)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    # Not ``tempfile``: its folders can be read by nobody else, and the edit would stay so.
+    mark = secrets.token_hex(4)
+    aside, before = (folder.with_name(f".{folder.name}.{mark}.{word}") for word in ("aside", "before"))
+    aside.mkdir(parents=True)
     try:
         yield aside
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            folder.rename(before)
         aside.rename(folder)
     finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        if before.exists() and not folder.exists():
+            before.rename(folder)
+        for path in (aside, before):
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""Measuring: instruments ask a subject, scorers read what it said."""

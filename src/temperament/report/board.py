@@ -31,10 +31,9 @@ class Arm:
 
     @property
     def name(self) -> str:
-        """The method as people write it, with what sets this arm apart."""
+        """The method as people write it, and its condition."""
         name = "+".join(NAMES.get(part, part) for part in self.method.split("+"))
-        condition = f" ({self.condition})" if self.condition else ""
-        return f"{name}{condition}" if self.strength == 1 else f"{name}{condition} at strength {self.strength:g}"
+        return f"{name} ({self.condition})" if self.condition else name
 
 
 @dataclass(frozen=True)
@@ -70,47 +69,51 @@ class Pair:
         """Which way it moved, where the interval of the paired difference excludes 0."""
         if self.change is None or self.change.lower is None or self.change.upper is None:
             return "unknown"
-        if self.change.lower > 0:
+        if self.change.upper < 0:
             return "towards"
         return "away" if self.change.upper < 0 else "unclear"
 
 
 class Board:
-    """The figures of a run, found by what they are of."""
+    """The figures of a run, found by what they are of.
+
+    Attributes:
+        subjects: in order of appearance.
+    """
 
     def __init__(self, figures: list[Figure]) -> None:
-        self._figures = figures
         self._found = {_key(figure): figure for figure in figures}
+        self.subjects = list(dict.fromkeys(figure.subject for figure in figures))
+        self._seeds: dict[Arm, dict[Goal, set[int]]] = {}
+        self._measured: dict[tuple[Arm, str], set[Goal]] = {}
+        for figure in figures:
+            if figure.method != BASE:
+                arm = Arm(figure.subject, figure.method, figure.condition, figure.strength)
+                goal = Goal(figure.trait or "", figure.pole or "")
+                self._seeds.setdefault(arm, {}).setdefault(goal, set()).add(figure.seed)
+                measured = Goal(figure.measured_trait or "", figure.measured_pole or "")
+                self._measured.setdefault((arm, figure.metric), set()).add(measured)
 
     @property
     def arms(self) -> list[Arm]:
         """The arms that were shaped, in order of appearance."""
-        shaped = (figure for figure in self._figures if figure.method != BASE)
-        arms = (Arm(figure.subject, figure.method, figure.condition, figure.strength) for figure in shaped)
-        return list(dict.fromkeys(arms))
+        return list(self._seeds)
 
-    @property
-    def subjects(self) -> list[str]:
-        """The subjects, in order of appearance."""
-        return list(dict.fromkeys(figure.subject for figure in self._figures))
-
-    @property
-    def metrics(self) -> list[str]:
-        """The metrics, in order of appearance, without those of change."""
-        names = dict.fromkeys(figure.metric for figure in self._figures)
-        return [name for name in names if not name.endswith("_change")]
+    def name(self, arm: Arm) -> str:
+        """What an arm is called on the page: with its strength where that is not 1, or where there are several."""
+        strengths = {other.strength for other in self.arms if other.name == arm.name}
+        return arm.name if strengths == {1.0} else f"{arm.name} at strength {arm.strength:g}"
 
     def goals(self, arm: Arm) -> list[Goal]:
         """What an arm was shaped towards, in order of appearance."""
-        rows = (figure for figure in self._figures if _is_of(figure, arm))
-        return list(dict.fromkeys(Goal(figure.trait or "", figure.pole or "") for figure in rows))
+        return list(self._seeds[arm])
 
     def pairs(self, arm: Arm, metric: str, measured: Goal | None = None) -> list[Pair]:
         """One metric of an arm, a pair for each goal and seed; none where it was not measured."""
         places = [
             (goal, seed, self._at(arm, goal, seed, metric, measured))
             for goal in self.goals(arm)
-            for seed in self._seeds(arm, goal)
+            for seed in sorted(self._seeds[arm][goal])
         ]
         return [
             Pair(goal, seed, self._before(arm, goal, seed, metric, measured), after, change)
@@ -121,14 +124,9 @@ class Board:
 
     def measured(self, arm: Arm, metric: str) -> list[Goal]:
         """Which traits and poles a metric was measured for, the Big Five first, low before high."""
-        rows = (figure for figure in self._figures if _is_of(figure, arm) and figure.metric == metric)
-        found = {Goal(figure.measured_trait or "", figure.measured_pole or "") for figure in rows}
+        found = self._measured.get((arm, metric), set())
         order = [*TRAITS, *sorted({goal.trait for goal in found} - set(TRAITS))]
         return sorted(found, key=lambda goal: (order.index(goal.trait), goal.pole != "low", goal.pole))
-
-    def _seeds(self, arm: Arm, goal: Goal) -> list[int]:
-        rows = (f for f in self._figures if _is_of(f, arm) and (f.trait or "", f.pole or "") == (goal.trait, goal.pole))
-        return sorted({figure.seed for figure in rows})
 
     def _at(self, arm: Arm, goal: Goal, seed: int, metric: str, measured: Goal | None) -> Figure | None:
         what = (measured.trait, measured.pole) if measured else ("", "")
@@ -150,7 +148,7 @@ class Board:
 
 def verdict_of(pairs: list[Pair]) -> Verdict:
     """The verdict that holds in every seed; 'unclear' where seeds differ."""
-    verdicts = {pair.verdict for pair in pairs}
+    verdicts: set[Verdict] = {pair.verdict for pair in pairs}
     if not verdicts:
         return "unknown"
     return verdicts.pop() if len(verdicts) == 1 else "unclear"
@@ -174,11 +172,6 @@ def is_of_arm(label: Label, arm: Arm, goal: Goal) -> bool:
     """Whether a record with this label comes from an arm and goal."""
     own = (label.method, label.condition, label.strength, label.trait or "", label.pole or "")
     return own == (arm.method, arm.condition, arm.strength, goal.trait, goal.pole)
-
-
-def _is_of(figure: Figure, arm: Arm) -> bool:
-    own = (figure.subject, figure.method, figure.condition, figure.strength)
-    return own == (arm.subject, arm.method, arm.condition, arm.strength)
 
 
 def _key(figure: Figure) -> tuple[object, ...]:

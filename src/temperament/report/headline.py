@@ -29,42 +29,43 @@ def headline(board: Board, arm: Arm) -> Headline:
     """What one arm did to trait alignment and emojis, in sentences."""
     goals = by_goal(board.pairs(arm, "trait_alignment"))
     if not goals:
-        return Headline(f"{arm.name}: trait alignment was not measured.", _emoji_sentences(board, arm))
-    lead = _only(arm, *next(iter(goals.items()))) if len(goals) == 1 else _several(arm, goals)
+        return Headline(f"{board.name(arm)}: trait alignment was not measured.", _emoji_sentences(board, arm))
+    name = board.name(arm)
+    lead = _only(name, *next(iter(goals.items()))) if len(goals) == 1 else _several(name, goals)
     return Headline(lead, [*_alignment_sentences(goals), *_emoji_sentences(board, arm)])
 
 
-def _only(arm: Arm, goal: Goal, pairs: list[Pair]) -> str:
+def _only(name: str, goal: Goal, pairs: list[Pair]) -> str:
     what = f"{goal.trait} towards its {goal.pole} pole"
     match verdict_of(pairs):
         case "towards":
-            return f"{arm.name} moved {what}{_in_every_seed(pairs)}."
+            return f"{name} moved {what}{_in_every_seed(pairs)}."
         case "away":
-            return f"{arm.name} moved {goal.trait} away from the {goal.pole} pole{_in_every_seed(pairs)}."
+            return f"{name} moved {goal.trait} away from the {goal.pole} pole{_in_every_seed(pairs)}."
         case "unclear":
-            return f"{arm.name} did not measurably move {what}."
+            return f"{name} did not measurably move {what}."
         case _:
-            return f"Whether {arm.name} moved {what} cannot be said: the run has no interval of the paired change."
+            return f"Whether {name} moved {what} cannot be said: the run has no interval of the paired change."
 
 
-def _several(arm: Arm, goals: dict[Goal, list[Pair]]) -> str:
+def _several(name: str, goals: dict[Goal, list[Pair]]) -> str:
     total = len(goals)
     noun = "traits" if len({goal.trait for goal in goals}) == total else "targets"
     towards, away, unknown = (len(_moved(goals, verdict)) for verdict in ("towards", "away", "unknown"))
     if unknown == total:
-        asked = f"Whether {arm.name} moved any of {total} {noun}"
+        asked = f"Whether {name} moved any of {total} {noun}"
         return f"{asked} cannot be said: the run has no interval of the paired change."
     seeds = _in_every_seed(next(iter(goals.values()))) if towards or away else ""
     untold = f" (for {unknown} it cannot be said)" if unknown else ""
     if not towards and not away:
-        return f"{arm.name} moved none of {total} {noun} measurably{untold}."
+        return f"{name} moved none of {total} {noun} measurably{untold}."
     target = "target" if towards == 1 else "targets"
     own = "its" if towards == 1 else "their"
     if not towards:
-        return f"{arm.name} moved none of {total} {noun} towards its target, and {away} away from it{seeds}{untold}."
+        return f"{name} moved none of {total} {noun} towards its target, and {away} away from it{seeds}{untold}."
     share = f"all {total}" if towards == total else f"{towards} of {total}"
-    aside = f", and {away} away from {'it' if away == 1 else 'them'}" if away else ""
-    return f"{arm.name} moved {share} {noun} towards {own} {target}{aside}{seeds}{untold}."
+    aside = f" and {away} away from {'its target' if away == 1 else 'their targets'}" if away else ""
+    return f"{name} moved {share} {noun} towards {own} {target}{aside}{seeds}{untold}."
 
 
 def _moved(goals: dict[Goal, list[Pair]], verdict: Verdict) -> Moves:
@@ -78,15 +79,15 @@ def _in_every_seed(pairs: list[Pair]) -> str:
 def _alignment_sentences(goals: dict[Goal, list[Pair]]) -> list[str]:
     towards, away = (_largest(_moved(goals, verdict)) for verdict in ("towards", "away"))
     unclear = _moved(goals, "unclear")
-    sentences = [
-        f"The share of replies that read as the target {_went(moves)}." for moves in (towards, away) if moves
-    ]
+    sentences = [f"The share of replies that read as the target {_went(moves)}." for moves in (towards, away) if moves]
     if not towards and not away:
         some = _largest(unclear or list(goals.items()))[:1]
         most = "; this is the largest change" if len(goals) > 1 else ""
-        sentences.append(f"The share of replies that read as the target {_went(some)}{most}.")
+        sentences.append(f"The share of replies that read as the target {_went(some, verb='went')}{most}.")
     if unclear:
         names = listed([_name(goal, goals) for goal, _ in unclear])
+        if len(unclear) == len(goals) > 1:
+            names = f"each of the {len(goals)}"
         what = "includes 0" if all(len(pairs) == 1 for _, pairs in unclear) else "does not exclude 0 in every seed"
         sentences.append(f"For {names} the interval of the paired change {what}.")
     return sentences
@@ -99,9 +100,9 @@ def _largest(moves: Moves) -> Moves:
     return sorted(moves, key=size)
 
 
-def _went(moves: Moves) -> str:
+def _went(moves: Moves, verb: str = "") -> str:
     parts = [
-        f"{_verb(pairs)} from {span([pair.before for pair in pairs])} to {span([pair.after for pair in pairs])}"
+        f"{verb or _verb(pairs)} from {span([pair.before for pair in pairs])} to {span([pair.after for pair in pairs])}"
         f" for {goal.trait}{' (low)' if goal.pole == 'low' else ''}"
         for goal, pairs in moves[:IN_FULL]
     ]
@@ -149,9 +150,10 @@ def _emoji_verdict(goals: dict[Goal, list[Pair]]) -> str:
     apart = [_name(goal, goals) for goal, pairs in goals.items() if verdict_of(pairs) in {"towards", "away"}]
     if len(goals) == 1:
         return f"; the interval of the difference {'excludes' if apart else 'includes'} 0"
+    seeds = " in every seed" if any(len(pairs) > 1 for pairs in goals.values()) else ""
     if not apart:
-        return "; no interval of a difference excludes 0"
-    return f"; the interval of the difference excludes 0 for {listed(apart)}"
+        return f"; no interval of a difference excludes 0{seeds}"
+    return f"; the interval of the difference excludes 0{seeds} for {listed(apart)}"
 
 
 def _n(pairs: list[Pair]) -> int:

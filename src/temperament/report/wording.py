@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from temperament.record import Figure
 
 MINUS = "\u2212"
-WORDS = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
 def number(value: float, places: int = 2, *, signed: bool = False) -> str:

@@ -117,9 +117,8 @@ class Anatomy:
         if site.place == "residual":
             config: Any = self.model.config
             return int(config.get_text_config().hidden_size)
-        paths = (path for path in self.linears if path.startswith(f"{self.blocks_path}.{site.layer}.mlp."))
-        down = next(path for path in paths if path.endswith("down_proj"))
-        return self.shape(down).inputs
+        gated = next(name for name, part in self.blocks[site.layer].named_children() if _activation(part) is not None)
+        return self.shape(f"{self.blocks_path}.{site.layer}.{gated}.down_proj").inputs
 
     def rewrite(self, site: Site, function: Callable[[Tensor], Tensor]) -> RemovableHandle:
         """Put a function at a site; removing the handle takes it away."""
@@ -157,10 +156,14 @@ def _find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
 
 
 def _find_gate(block: nn.Module) -> nn.Module | None:
-    for module in block.children():
-        if any(hasattr(module, name) for name in GATE_NAMES):
-            for name in ACTIVATION_NAMES:
-                activation = getattr(module, name, None)
-                if isinstance(activation, nn.Module):
-                    return activation
+    return next(filter(None, map(_activation, block.children())), None)
+
+
+def _activation(part: nn.Module) -> nn.Module | None:
+    """The activation function of a gated MLP; None for any other part of a block."""
+    if any(hasattr(part, name) for name in GATE_NAMES):
+        for name in ACTIVATION_NAMES:
+            activation = getattr(part, name, None)
+            if isinstance(activation, nn.Module):
+                return activation
     return None

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NotRequired, TypedDict
+from typing import NotRequired, TypedDict, TypeVar
 
 from temperament.record import Generation, Label
 
@@ -27,6 +27,7 @@ Conversation = tuple[Message, ...]
 Question = str | Sequence[Message]
 Preface = Callable[[Conversation], Conversation]
 Progress = Callable[[int, int], None]
+Entry = TypeVar("Entry")
 
 
 @dataclass(frozen=True)
@@ -83,19 +84,7 @@ class Subject(ABC):
     @property
     def label(self) -> Label:
         """What is done to the subject at this moment."""
-        if not self._labels:
-            return Label()
-        first = self._labels[0]
-        for other in self._labels[1:]:
-            first = Label(
-                method=f"{first.method}+{other.method}",
-                condition="+".join(filter(None, (first.condition, other.condition))),
-                trait=first.trait if first.trait == other.trait else f"{first.trait}+{other.trait}",
-                pole=first.pole if first.pole == other.pole else f"{first.pole}+{other.pole}",
-                strength=first.strength if first.strength == other.strength else 1.0,
-                edit=f"{first.edit}+{other.edit}",
-            )
-        return first
+        return join_labels(self._labels)
 
     @contextmanager
     def labelled(self, label: Label) -> Generator[None]:
@@ -104,7 +93,7 @@ class Subject(ABC):
         try:
             yield
         finally:
-            self._labels.remove(label)
+            _remove_latest(self._labels, label)
 
     @contextmanager
     def preface(self, function: Preface) -> Generator[None]:
@@ -113,7 +102,7 @@ class Subject(ABC):
         try:
             yield
         finally:
-            self._prefaces.remove(function)
+            _remove_latest(self._prefaces, function)
 
     def reply(
         self,
@@ -158,6 +147,35 @@ def with_system(conversation: Conversation, text: str) -> Conversation:
         first = Message(role="system", content=f"{conversation[0]['content']}\n\n{text}")
         return (first, *conversation[1:])
     return (Message(role="system", content=text), *conversation)
+
+
+def join_labels(labels: Sequence[Label]) -> Label:
+    """What edits that are applied together do; the label of the untouched model where there are none."""
+    if not labels:
+        return Label()
+    strengths = {label.strength for label in labels}
+    return Label(
+        method="+".join(label.method for label in labels),
+        condition="+".join(label.condition for label in labels if label.condition),
+        trait=_join_names([label.trait for label in labels]),
+        pole=_join_names([label.pole for label in labels]),
+        strength=strengths.pop() if len(strengths) == 1 else 1.0,
+        edit="+".join(label.edit for label in labels),
+    )
+
+
+def _join_names(names: Sequence[str | None]) -> str | None:
+    """One name where all agree, else all of them in order; those that nobody gave are left out."""
+    given = [name for name in names if name is not None]
+    return ("+".join(given) if len(set(given)) > 1 else given[0]) if given else None
+
+
+def _remove_latest(entries: list[Entry], entry: Entry) -> None:
+    """Take an entry off a list that may hold it, or an equal one, more than once: the innermost block ends first."""
+    for position in reversed(range(len(entries))):
+        if entries[position] is entry:
+            del entries[position]
+            return
 
 
 def _row_seeds(conversations: Sequence[Conversation], seed: int) -> list[int]:

@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, Any, Literal
 
 from temperament.errors import BadFileError, InstallError, UnknownNameError
 from temperament.record import read_json, to_json, write_text
+
+if TYPE_CHECKING:
+    from tokenizers.pre_tokenizers import PreTokenizer
 
 Kind = Literal["chat model", "sentence embedder"]
 CACHE_VARIABLE = "TEMPERAMENT_CACHE"
@@ -153,6 +154,8 @@ def prepared(name: str) -> Path:
         UnknownNameError: no built-in model has that name.
         InstallError: see ``locate``; or the cache cannot be written.
     """
+    from filelock import FileLock
+
     builtin = find_builtin(name)
     source = locate(name)
     if builtin.kind == "sentence embedder":
@@ -229,36 +232,38 @@ def _convert(source: Path, folder: Path) -> None:
     162,826,560 numbers, the embedding counted twice, bfloat16 changes 133,999,932 and float16 78,134,287.
     """
     from safetensors.torch import save_file
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig, LlamaConfig
 
     # The reader draws a progress bar that no setting turns off. transformers is imported before: its log handler keeps
     # the stderr that it finds at import.
     with redirect_stderr(io.StringIO()):
-        model = AutoModelForCausalLM.from_pretrained(str(source.parent), gguf_file=source.name)
-        tokenizer = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
+        model: Any = AutoModelForCausalLM.from_pretrained(str(source.parent), gguf_file=source.name)
+        tokenizer: Any = AutoTokenizer.from_pretrained(str(source.parent), gguf_file=source.name)
     settings: dict[str, Any] = model.config.to_dict()
     # A model that was read from GGUF refuses to be saved as a plain one, and its config names its author's folder.
     for left in ("quantization_config", "_model_name_or_path"):
         settings.pop(left, None)
-    LlamaConfig(**{**settings, "architectures": ["LlamaForCausalLM"]}).save_pretrained(folder)
-    model.generation_config.save_pretrained(folder)
+    settings["architectures"] = ["LlamaForCausalLM"]
+    LlamaConfig(**settings).save_pretrained(folder)
+    ends = {name: settings[name] for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    GenerationConfig(**ends).save_pretrained(folder)
     weights = {name: weight.contiguous() for name, weight in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         del weights["lm_head.weight"]  # the same tensor as the embedding
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    _split_digits(tokenizer)
+    tokenizer.backend_tokenizer.pre_tokenizer = _digits_first()
     tokenizer.model_max_length = model.config.max_position_embeddings
     tokenizer.save_pretrained(folder)
 
 
-def _split_digits(tokenizer: Any) -> None:
-    """Restore the first step of SmolLM's tokenizer: every digit by itself.
+def _digits_first() -> "PreTokenizer":
+    """How SmolLM cuts a text before the tokens: every digit by itself, then as GPT-2 does.
 
     GGUF names it (``tokenizer.ggml.pre`` is 'smollm') and transformers' reader leaves it out; without it, spaces before
     a digit are cut otherwise than in training.
     """
     from tokenizers import pre_tokenizers
 
-    tokenizer.backend_tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+    return pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )

@@ -1,7 +1,8 @@
 """The decoding loop: batched, each row drawing from its own seed.
 
-Why not ``generate``: its top-p sorts the whole vocabulary for every token, one generator serves all rows (what a row draws then depends on
-who shares its batch), finished rows go on costing, and nothing tells a hook which positions belong to the reply.
+Why not ``generate``: its top-p sorts the whole vocabulary for every token, one generator serves all rows (what a row
+draws then depends on who shares its batch), finished rows go on costing, and nothing tells a hook which positions belong
+to the reply.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,8 +23,8 @@ TOP = 256
 DROP = 0.2
 
 
-# The tokens of a reply without the stop token, and whether the model ended it by itself.
-Decoded = tuple[list[int], bool]
+# The tokens of a reply without the stop token, None where the model's logits broke down; and whether it ended by itself.
+Decoded = tuple[list[int] | None, bool]
 
 
 def decode(
@@ -80,10 +81,10 @@ def decode(
 
 def choose(
     logits: Float[Tensor, "batch vocab"],
-    uniform: Float[Tensor, "batch"],
+    uniform: Float[Tensor, " batch"],
     temperature: float,
     top_p: float,
-) -> Int[Tensor, "batch"]:
+) -> Int[Tensor, " batch"]:
     """One token a row: greedy at temperature 0, else by inverse transform in the nucleus.
 
     The nucleus is the smallest set of most probable tokens whose mass reaches ``top_p``. It nearly always lies in the
@@ -118,6 +119,7 @@ class _Rows:
         self.prompts = prompts
         self.tokens: list[list[int]] = [[] for _ in prompts]
         self.is_finished = [False] * len(prompts)
+        self.is_broken = [False] * len(prompts)
         self.batch = list(range(len(prompts)))
         draws = [np.random.Generator(np.random.Philox(seed)).random(generation.max_new_tokens) for seed in seeds]
         self.uniform = torch.tensor(np.stack(draws), dtype=torch.float32)
@@ -126,16 +128,20 @@ class _Rows:
     def active(self) -> bool:
         return not all(self.is_finished)
 
-    def take(self, logits: Float[Tensor, "batch vocab"], step: int) -> Int[Tensor, "batch"]:
+    def take(self, logits: Float[Tensor, "batch vocab"], step: int) -> Int[Tensor, " batch"]:
         """Draw the next token of every row in the batch."""
         if self.generation.repetition_penalty != 1.0:
             logits = self._penalised(logits)
         uniform = self.uniform[self.batch, step].to(logits.device)
         drawn = choose(logits, uniform, self.generation.temperature, self.generation.top_p)
-        for row, token in zip(self.batch, drawn.tolist(), strict=True):
+        # NaN and infinity sort first: where there are any, one of them is what was drawn.
+        is_number = logits.gather(1, drawn[:, None]).isfinite().squeeze(1)
+        for row, token, is_sound in zip(self.batch, drawn.tolist(), is_number.tolist(), strict=True):
             if self.is_finished[row]:
                 continue
-            if token in self.stops:
+            if not is_sound:
+                self.is_finished[row] = self.is_broken[row] = True
+            elif token in self.stops:
                 self.is_finished[row] = True
             else:
                 self.tokens[row].append(token)
@@ -150,7 +156,11 @@ class _Rows:
         return keep
 
     def decoded(self) -> list[Decoded]:
-        return list(zip(self.tokens, self.is_finished, strict=True))
+        """What came of every row, in the order of the prompts."""
+        return [
+            (None, False) if is_broken else (tokens, is_finished)
+            for tokens, is_finished, is_broken in zip(self.tokens, self.is_finished, self.is_broken, strict=True)
+        ]
 
     def _penalised(self, logits: Float[Tensor, "batch vocab"]) -> Float[Tensor, "batch vocab"]:
         """Source: Keskar et al. 2019, arXiv 1909.05858, section 4.1, over prompt and reply as in transformers."""

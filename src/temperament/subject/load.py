@@ -31,8 +31,9 @@ def load_subject(name: str, precision: str = "auto", *, trust_remote_code: bool 
         trust_remote_code: whether code that comes with the model may run.
 
     Raises:
-        UnknownNameError: the name has none of these forms, or no built-in model or precision has that name.
-        RequestError: the model cannot be asked, or an endpoint was asked for a precision.
+        UnknownNameError: no built-in model or precision has that name.
+        RequestError: the name has none of these forms, the model cannot be asked, or an endpoint was asked for a
+            precision.
         BadFileError: the folder holds no model that can be read here; pickled weights never are.
         InstallError: the package of a built-in model or the hub's files cannot be had.
         EndpointError: the server does not answer as it should.
@@ -45,7 +46,7 @@ def load_subject(name: str, precision: str = "auto", *, trust_remote_code: bool 
     if name.startswith(BUILTIN):
         builtin = _chat_model(name.removeprefix(BUILTIN))
         folder, fingerprint = prepared(builtin.name), builtin.sha256
-    elif Path(name).expanduser().exists():
+    elif name and Path(name).expanduser().exists():
         folder = Path(name).expanduser()
         _check_weights(folder, name)
     else:
@@ -86,7 +87,7 @@ def _downloaded(name: str, *, trust_remote_code: bool) -> Path:
             raise BadFileError(message)
         near = f"did you mean '{BUILTIN}{name}'? " if name in BUILT_IN else ""
         message = f"model '{name}' does not exist, neither built in nor as a folder: {near}a model is {FORMS}."
-        raise BadFileError(message)
+        raise RequestError(message)
     from huggingface_hub import snapshot_download
 
     code = ("*.py",) if trust_remote_code else ()
@@ -137,8 +138,8 @@ def _check_weights(folder: Path, name: str) -> None:
         message = f"{name} has weights and no config.json: give the whole folder, as save_pretrained writes it."
     elif (folder / "adapter_config.json").is_file():
         message = (
-            f"{name} holds an adapter, not a model: give the model that it was made for as the subject (--subject), and "
-            f"this folder as the edit (--edit)."
+            f"{name} holds an adapter, not a model: give the model that it was made for as the subject, and this "
+            f"folder as the edit (--edit)."
         )
     elif any(folder.glob("*.gguf")):
         message = (

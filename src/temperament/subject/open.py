@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from temperament.errors import BadFileError, InstallError, RequestError
+from temperament.errors import BadFileError, InstallError, RequestError, SeamError
 from temperament.record import Generation
 from temperament.subject.anatomy import Anatomy, Shape, Site
 from temperament.subject.base import Conversation, Progress, Reply, Subject
@@ -26,6 +26,7 @@ Rewrite = Callable[[Activation, Bool[Tensor, "batch token"]], Activation]
 Side = Callable[[Tensor], Tensor]
 
 BATCH = 64
+NOT_A_NUMBER = "the logits are no finite numbers: take a lower strength, or float32."
 # Of each weights file this many blocks of this size are hashed: any fine-tune moves all of them.
 SAMPLES, SAMPLE_BYTES = 32, 1 << 16
 
@@ -69,9 +70,10 @@ class OpenSubject(Subject):
             fingerprint: where it is known from elsewhere; else it is computed from the weights' files.
 
         Raises:
-            BadFileError: transformers cannot read the folder.
+            BadFileError: transformers cannot read the folder, or it lacks weights that its configuration asks for.
             InstallError: nf4 was asked for and bitsandbytes is not installed.
         """
+        from safetensors import SafetensorError
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         precision = resolve_precision(precision)
@@ -79,12 +81,18 @@ class OpenSubject(Subject):
         try:
             with _quiet():
                 tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
-                model = AutoModelForCausalLM.from_pretrained(
-                    folder, use_safetensors=True, **settings, **_loading(precision)
+                model, found = AutoModelForCausalLM.from_pretrained(
+                    folder,
+                    use_safetensors=True,
+                    output_loading_info=True,
+                    ignore_mismatched_sizes=True,
+                    **settings,
+                    **_loading(precision),
                 )
-        except (OSError, ValueError, KeyError) as error:
-            message = f"'{name}' cannot be loaded as a decoder from {folder}: {error}"
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            message = f"'{name}' cannot be loaded as a decoder from {folder}: {_reason(error)}"
             raise BadFileError(message) from error
+        _check_complete(found, name, folder)
         if precision == "nf4":
             _keep_weights_unpacked(model)
         return cls(model, tokenizer, name, fingerprint or fingerprint_of(folder), precision)
@@ -158,7 +166,7 @@ class OpenSubject(Subject):
 
     @contextmanager
     def marking(self, is_reply: Tensor | None) -> Generator[None]:
-        """Say which positions [batch, token] of the next forward pass belong to a reply; None is all of them."""
+        """Say which positions [batch, token] of the forward passes in the block belong to a reply; None is all."""
         before, self._is_reply = self._is_reply, is_reply
         try:
             yield
@@ -193,6 +201,9 @@ class OpenSubject(Subject):
                     self.marking,
                 )
             for row, (tokens, is_finished) in zip(batch, decoded, strict=True):
+                if tokens is None:
+                    replies[row] = Reply(None, texts[row], error=NOT_A_NUMBER)
+                    continue
                 text = self.format.decode(tokens)
                 replies[row] = Reply(text, texts[row], len(tokens), is_finished)
             progress(len(replies), len(prompts))
@@ -208,9 +219,15 @@ class OpenSubject(Subject):
             raise RequestError(message)
 
     def _reply_positions(self, activation: Tensor) -> Tensor:
-        if self._is_reply is not None and self._is_reply.shape == activation.shape[:2]:
-            return self._is_reply
-        return torch.ones(activation.shape[:2], dtype=torch.bool, device=activation.device)
+        if self._is_reply is None:
+            return torch.ones(activation.shape[:2], dtype=torch.bool, device=activation.device)
+        if self._is_reply.shape != activation.shape[:2]:
+            message = (
+                f"positions {list(self._is_reply.shape)} are marked as a reply, and the model reads "
+                f"{list(activation.shape[:2])}: mark the positions of each forward pass."
+            )
+            raise SeamError(message)
+        return self._is_reply
 
 
 def resolve_precision(precision: str) -> str:
@@ -257,6 +274,27 @@ def _loading(precision: str) -> dict[str, Any]:
     return {"dtype": compute, "quantization_config": quantization, "device_map": device}
 
 
+def _reason(error: Exception) -> str:
+    """The first line of an error of another library; its kind too, where that line alone says nothing."""
+    first = next(iter(str(error).strip().splitlines()), "")
+    return first if isinstance(error, OSError | ValueError) and first else f"{type(error).__name__}: {first}"
+
+
+def _check_complete(found: dict[str, Any], name: str, folder: Path) -> None:
+    """Raises BadFileError for weights that transformers would have drawn at random, with no more than a log line."""
+    missing = sorted(str(key) for key in found["missing_keys"])
+    unfit = sorted(str(key[0] if isinstance(key, tuple) else key) for key in found["mismatched_keys"])
+    if not missing and not unfit:
+        return
+    what = f"lack '{missing[0]}'" if missing else f"have '{unfit[0]}' in another shape"
+    more = len(missing) + len(unfit) - 1
+    message = (
+        f"'{name}' cannot be loaded from {folder}: its weights {what}{f' (and {more} more)' if more else ''}, which "
+        f"config.json asks for. Fetch or save the model again, whole."
+    )
+    raise BadFileError(message)
+
+
 def _keep_weights_unpacked(model: nn.Module) -> None:
     """Forbid bitsandbytes to repack weights in place at the first forward pass without gradients on a CPU.
 
@@ -269,13 +307,15 @@ def _keep_weights_unpacked(model: nn.Module) -> None:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Loading shows no progress bars: the whole takes a second."""
+    """Loading shows no progress bars, for it takes a second, and no reports of what becomes an error here."""
     from transformers.utils import logging
 
-    was_enabled = logging.is_progress_bar_enabled()
+    was_enabled, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
     logging.disable_progress_bar()
+    logging.set_verbosity_error()
     try:
         yield
     finally:
+        logging.set_verbosity(verbosity)
         if was_enabled:
             logging.enable_progress_bar()

@@ -13,7 +13,7 @@ PLAIN_TEMPLATE = (
     "{% for message in messages %}"
     "{% if message['role'] == 'system' %}{{ message['content'] + '\n\n' }}"
     "{% elif message['role'] == 'user' %}{{ 'Question: ' + message['content'] + '\n' }}"
-    "{% else %}{{ 'Answer: ' + message['content'] + eos_token + '\n' }}{% endif %}"
+    "{% else %}{{ 'Answer: ' + message['content'] + (eos_token or '') + '\n' }}{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}{{ 'Answer:' }}{% endif %}"
 )
 
@@ -39,6 +39,8 @@ class ChatFormat:
 
     Attributes:
         template: ``chat`` for the tokenizer's own, ``plain`` for ours.
+        opening: white space that the template writes between the prompt and an answer.
+        ending: the tokens that end an answer.
         stop_tokens: each of them ends a reply.
     """
 
@@ -48,19 +50,25 @@ class ChatFormat:
         known = {int(token) for token in stop_tokens}
         if tokenizer.eos_token_id is not None:
             known.add(int(tokenizer.eos_token_id))
-        self.ending = self._find_ending(known)
+        self.opening, self.ending = self._find_ends(known)
         self.stop_tokens = tuple(sorted({*known, *self.ending[-1:]}))
         self.pad_token = int(next(t for t in (tokenizer.pad_token_id, *self.stop_tokens, 0) if t is not None))
 
     def render(self, conversation: Conversation) -> str:
         """The text that the model reads before it replies.
 
-        Where a template refuses the system role, the system prompt is put before the first user turn.
+        Where a template refuses the system role, or drops it, the system prompt is put before the first user turn.
         """
+        has_system = bool(conversation) and conversation[0]["role"] == "system"
         try:
-            return self._apply(conversation, is_open=True)
+            text = self._apply(conversation, is_open=True)
         except TemplateError:
+            if not has_system:
+                raise
             return self._apply(_fold_system(conversation), is_open=True)
+        if has_system and conversation[0]["content"].strip() not in text:
+            return self._apply(_fold_system(conversation), is_open=True)
+        return text
 
     def tokens(self, text: str) -> list[int]:
         """Tokens of a rendered conversation.
@@ -75,8 +83,7 @@ class ChatFormat:
     def encode(self, conversation: Conversation, answer: str) -> Encoded:
         """A conversation and an answer to it, tokenised apart, as they are when the model replies."""
         prompt = self.tokens(self.render(conversation))
-        space = " " if self.template == "plain" else ""
-        words = self.tokenizer(f"{space}{answer.strip()}", add_special_tokens=False)["input_ids"]
+        words = self.tokenizer(f"{self.opening}{answer.strip()}", add_special_tokens=False)["input_ids"]
         return Encoded(tuple(prompt), (*words, *self.ending))
 
     def decode(self, tokens: Sequence[int]) -> str:
@@ -89,12 +96,17 @@ class ChatFormat:
             list(conversation), chat_template=template, tokenize=False, add_generation_prompt=is_open
         )
 
-    def _find_ending(self, known: set[int]) -> tuple[int, ...]:
-        """The tokens that end an answer: what the template writes after it, up to the first stop or special token."""
+    def _find_ends(self, known: set[int]) -> tuple[str, tuple[int, ...]]:
+        """What the template writes before an answer, and after it up to the first stop or special token."""
         mark = "mark"
         question = Message(role="user", content="question")
         closed = self._apply((question, Message(role="assistant", content=mark)), is_open=False)
-        after = closed.rpartition(mark)[2]
+        before, _, after = closed.rpartition(mark)
+        # More than white space, such as an empty thought, is for the model to write.
+        opening = before.removeprefix(self._apply((question,), is_open=True))
+        return "" if opening.strip() else opening, self._find_ending(after, known)
+
+    def _find_ending(self, after: str, known: set[int]) -> tuple[int, ...]:
         ids = list(self.tokenizer(after, add_special_tokens=False)["input_ids"])
         special = known | set(self.tokenizer.all_special_ids)
         for position, token in enumerate(ids):

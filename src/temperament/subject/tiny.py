@@ -1,6 +1,7 @@
 """Tiny random subjects, built from the real configurations of real architectures: for tests and for trying things out."""
 
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 
@@ -70,3 +71,11 @@ def byte_tokenizer() -> Any:
     )
     tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer
+
+
+def save_tiny(folder: Path, architecture: str = "llama", seed: int = 0) -> Path:
+    """Write a tiny subject as an ordinary model folder."""
+    subject = tiny_subject(architecture, seed)
+    cast(Any, subject.model).save_pretrained(folder)
+    subject.tokenizer.save_pretrained(folder)
+    return folder

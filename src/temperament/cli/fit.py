@@ -1,0 +1,67 @@
+"""``temperament fit``: fit an edit to a model and save it."""
+
+from pathlib import Path
+
+import click
+
+from temperament.cli import option
+from temperament.cli.progress import reporter
+
+
+@click.command()
+@click.argument("method", metavar="METHOD")
+@option.subject()
+@click.option("--target", "wanted", required=True, help="A trait, or trait:pole, such as extraversion or openness:low.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the edit.")
+@click.option("--opinions", type=click.Path(), default=None, help="JSON lines or CSV. [default: the shipped Opinion QA]")
+@click.option("--preset", default="default", show_default=True, help="Of the method's settings: default or paper.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting, such as rank=16.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the fitting.")
+def fit(  # noqa: PLR0913 - one argument an option
+    method: str,
+    model: str,
+    precision: str,
+    wanted: str,
+    out: Path,
+    opinions: str | None,
+    preset: str,
+    assignments: tuple[str, ...],
+    seed: int,
+) -> None:
+    """Fit an edit to a model by METHOD (qlora) and save it into a folder.
+
+    A weight edit is an ordinary PEFT adapter: other tools load the folder as it is. A fitting that was stopped goes on
+    where it was: give the same command again.
+
+    \b
+    Examples:
+        temperament fit qlora --target extraversion --out warm
+        temperament fit qlora --subject Qwen/Qwen3-0.6B --precision nf4 --preset paper --target openness:low --out closed
+    """
+    from temperament.opinion.row import load_opinions
+    from temperament.settings import override
+    from temperament.shape.protocol import FitProgress, Workspace
+    from temperament.shape.registry import make_method
+    from temperament.subject.base import Subject
+    from temperament.trait import Target
+
+    target = Target.parse(wanted)
+    fitted = make_method(method, preset, override({}, assignments), seed)
+    rows = load_opinions(opinions).split("shape")
+    subject = Subject.load(model, precision)
+    shown = reporter()
+    shown.begin(f"fitting {method} for {target} on {subject.name} in {subject.precision}", 1000)
+
+    def watch(progress: FitProgress) -> None:
+        speed = f"{progress.tokens_per_second:.0f} tokens/s"
+        shown.advance(
+            1000 * progress.step // progress.steps, f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}, {speed}"
+        )
+
+    checkpoint = out.with_name(f".{out.name}.checkpoint.safetensors")
+    edit = fitted.fit(subject, target, rows, Workspace(checkpoint, watch=watch))
+    edit.save(out)
+    checkpoint.unlink(missing_ok=True)
+    shown.end()
+    click.echo(f"edit: {out}")
+    click.echo(f"next: temperament chat --subject {model} --edit {out} --strength 0.8")

@@ -1,0 +1,20 @@
+"""A subject under the edit that was named on the command line."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from temperament.subject.base import Subject
+
+
+@contextmanager
+def shaped_subject(model: str, precision: str, edit: str | None, strength: float) -> Generator[Subject]:
+    """Load the edit first, then the model: a wrong folder is an error at once."""
+    from temperament.edit.store import load_edit
+
+    loaded = load_edit(edit) if edit else None
+    subject = Subject.load(model, precision)
+    if loaded is None:
+        yield subject
+        return
+    with (strength * loaded).applied(subject) as shaped:
+        yield shaped

@@ -1,0 +1,63 @@
+"""Merging: a weight edit written into a copy of the weights, for tools that know nothing of edits."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, cast
+
+from temperament.edit.base import Edit, Stack
+from temperament.edit.weight import WeightEdit
+from temperament.errors import BadFileError, RequestError, SeamError
+from temperament.subject.base import Subject
+from temperament.subject.open import OpenSubject
+
+
+def export_merged(subject: Subject, edit: Edit, folder: Path) -> Path:
+    """Write the subject with a weight edit merged in, as a folder that transformers loads.
+
+    The subject itself stays as it is.
+
+    Raises:
+        RequestError: the edit is no weight edit, or the subject is 4-bit, whose weights cannot take a small change.
+        BadFileError: the folder exists and is not empty.
+    """
+    parts = edit.parts if isinstance(edit, Stack) else (edit,)
+    merged = [part if part is edit else edit.strength * part for part in parts]
+    for part in merged:
+        if not isinstance(part, WeightEdit):
+            message = f"{part.origin.method} changes no weights, so it cannot be merged: apply it when you ask the model."
+            raise RequestError(message)
+        part.check(subject)
+    if not isinstance(subject, OpenSubject):
+        message = f"{subject.name} cannot be exported: its weights are not at hand."
+        raise SeamError(message)
+    if subject.precision == "nf4":
+        message = "a merge into 4-bit weights would round the edit away: load the model with --precision bfloat16."
+        raise RequestError(message)
+    if folder.exists() and any(folder.iterdir()):
+        message = f"{folder} is not empty: give another folder, so that nothing of yours is replaced."
+        raise BadFileError(message)
+    _write(subject, [part for part in merged if isinstance(part, WeightEdit)], folder)
+    return folder
+
+
+def _write(subject: OpenSubject, edits: list[WeightEdit], folder: Path) -> None:
+    model = cast(Any, subject.model)
+    state = dict(model.state_dict())
+    for edit in edits:
+        for path in edit.branches:
+            name, delta = f"{path}.weight", edit.delta(path)
+            if subject.anatomy.is_transposed(path):
+                delta = delta.T
+            weight = state[name]
+            state[name] = (weight.float() + delta.to(weight.device)).to(weight.dtype)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        model.save_pretrained(aside, state_dict=state)
+        subject.tokenizer.save_pretrained(aside)
+        if folder.exists():
+            folder.rmdir()
+        aside.rename(folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)

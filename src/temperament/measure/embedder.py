@@ -1,0 +1,65 @@
+"""Sentence embedders: functions from texts to arrays."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from temperament.errors import InstallError
+from temperament.subject.builtin import prepared
+
+_BUILT_IN = "builtin:"
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """Turns texts into an array [text, hidden]; equal texts into equal rows."""
+
+    def __call__(self, texts: list[str], /) -> NDArray[np.float32]:
+        """The embeddings of the texts, in their order."""
+        ...
+
+
+def load_embedder(name: str) -> Embedder:
+    """A sentence embedder by name.
+
+    Args:
+        name: ``builtin:minilm``, or an id or a folder that sentence-transformers can load. No pickled weights are read.
+
+    Raises:
+        UnknownNameError: no built-in model has that name.
+        InstallError: a built-in embedder is not installed or damaged, or another one cannot be loaded.
+    """
+    place = str(prepared(name.removeprefix(_BUILT_IN))) if name.startswith(_BUILT_IN) else name
+    from sentence_transformers import SentenceTransformer
+
+    try:
+        with _quiet():
+            model = SentenceTransformer(place, model_kwargs={"use_safetensors": True})
+    except (OSError, ValueError) as error:
+        message = (
+            f"the sentence embedder '{name}' cannot be loaded ({error}): give 'builtin:minilm', a folder, or a Hugging "
+            "Face id that is in the cache or can be reached."
+        )
+        raise InstallError(message) from error
+
+    def embed(texts: list[str], /) -> NDArray[np.float32]:
+        return model.encode(texts, show_progress_bar=False, convert_to_numpy=True)
+
+    return embed
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Loading shows no progress bar."""
+    from transformers.utils import logging
+
+    was_enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            logging.enable_progress_bar()

@@ -1,0 +1,145 @@
+"""Emojis in replies: which, in how many replies, and how many a sentence."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from temperament.measure.protocol import Measurement, Score, answered
+from temperament.record import Record
+from temperament.stats import ratio, share
+from temperament.trait import Target
+
+_TEXT_STYLE = "\ufe0e"
+_EMOJI_STYLE = "\ufe0f"
+# What a torn emoji leaves behind. Joiners and keycaps also belong to ordinary scripts, so they go beside emojis only.
+_BESIDE = "\u200d\ufe0f\u20e3"
+_ANYWHERE = re.compile("[\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+_SPACE_BEFORE_MARK = re.compile(r"[ \t]+(?=[.,;:!?\u2026](?:\s|$))")
+_END_OF_SENTENCE = re.compile(r"[.!?\u2026\u3002\uff01\uff1f]+[\"')\]\u2019\u201d]*(?=\s|$)|[\u3002\uff01\uff1f]")
+_ABBREVIATION = re.compile(r"(?:^|[\s(\"'])(?:mr|mrs|ms|dr|prof|st|vs|(?:[a-z]\.)+[a-z])$", re.IGNORECASE)
+_LIST_NUMBER = re.compile(r"^\s*\d{1,3}$")
+
+
+def emojis(text: str) -> list[str]:
+    r"""The emojis of a text, in order; a sequence is one emoji.
+
+    An emoji is a sequence (joined people, skin tone, flag of a country or region, keycap), a character that is shown as
+    an emoji by default, or one that asks for it with U+FE0F. No emoji: a character that is text by default and stands
+    alone (the copyright and trade mark signs, arrows, digits, the heavy heart U+2764 without U+FE0F), one that asks for
+    text with U+FE0E, and the parts of emojis standing alone: half a flag (one regional indicator, or two that are no
+    region) and a skin tone that follows nothing it could colour.
+
+    Source: Unicode UTS #51, Unicode Emoji, sections 1.4 and 2; default presentation is read from ``emoji-test.txt``,
+    where a single character is fully qualified exactly if it is shown as an emoji by default.
+    Departs: sequences that lack a U+FE0F in the middle, such as U+2764 U+200D U+1F525, count: nothing but an emoji is
+    written like that. Half a flag and a lone skin tone have the property Emoji_Presentation and do not count, because
+    ``emoji-test.txt`` lists them as components that do not stand for themselves.
+    """
+    return [text[start:end] for start, end in _spans(text)]
+
+
+def without_emoji(text: str) -> str:
+    """The text without its emojis and what torn emojis leave behind; white space around them is tidied.
+
+    A text without emojis comes back as it is, less white space at its ends. Line breaks stay.
+    """
+    ends = [end for span in _spans(text) for end in span]
+    stretches = [text[start:end] for start, end in zip([0, *ends[1::2]], [*ends[::2], len(text)], strict=True)]
+    if len(stretches) > 1:
+        stretches[1:] = [stretch.lstrip(_BESIDE) for stretch in stretches[1:]]
+        stretches[:-1] = [stretch.rstrip(_BESIDE) for stretch in stretches[:-1]]
+    rest = _ANYWHERE.sub("", " ".join(stretches))
+    if rest == text:
+        return text.strip()
+    lines = (re.sub(r"[ \t]{2,}", " ", line).strip() for line in rest.split("\n"))
+    return _SPACE_BEFORE_MARK.sub("", "\n".join(lines)).strip()
+
+
+def sentences(text: str) -> int:
+    """The number of sentences: 0 for a text without any character but white space, and otherwise at least 1.
+
+    A sentence is a stretch with a letter or a digit in it, up to a full stop, exclamation mark, question mark or
+    ellipsis that is followed by white space (quotes and brackets may close in between), or up to the end of the line.
+    A stop after a common title ("Dr."), after letters with stops between them ("e.g.") and after the number of a list's
+    item ends nothing. Emojis count as white space, so a run of them is no sentence, and no end of one either.
+    """
+    if not text.strip():
+        return 0
+    plain = "".join(" " if character is None else character for character in _blanked(text))
+    return max(1, sum(_sentences_of_line(line) for line in plain.splitlines()))
+
+
+@dataclass(frozen=True)
+class EmojiUse:
+    """Scorer of emojis: ``emoji_share``, of replies with one or more, and ``emoji_sentence_ratio``, emojis a sentence.
+
+    Source: Jain et al., arXiv 2409.10245 (share of outputs with at least one emoji; emoji-to-sentence ratio).
+    Departs: the ratio is the sum of emojis over the sum of sentences, not a mean of ratios, so that short replies do
+    not weigh more.
+    """
+
+    name: str = "emoji"
+
+    def read(self, records: Sequence[Record]) -> list[Score | None]:
+        """``emojis``, in order, and ``sentences`` of each record; None for a record without a reply."""
+        return [
+            None if record.reply is None else {"emojis": emojis(record.reply), "sentences": sentences(record.reply)}
+            for record in records
+        ]
+
+    def measure(self, records: Sequence[Record], target: Target) -> list[Measurement]:  # noqa: ARG002 - the protocol's
+        """``emoji_share`` and ``emoji_sentence_ratio``, with topics as clusters; the target plays no part."""
+        replies = answered(records)
+        topics = [record.topic for record, _ in replies]
+        counts = [len(emojis(reply)) for _, reply in replies]
+        lengths = [sentences(reply) for _, reply in replies]
+        return [
+            Measurement("emoji_share", share([count > 0 for count in counts], topics)),
+            Measurement("emoji_sentence_ratio", ratio(counts, lengths, topics)),
+        ]
+
+
+def _spans(text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each emoji."""
+    if text.isascii():
+        return
+    import emoji
+
+    # Joined sequences that no font needs to know (two emojis and a joiner) are read as one, as they were written.
+    for token in emoji.analyze(text, non_emoji=False, join_emoji=True):
+        value = token.value
+        if isinstance(value, str):
+            continue
+        start, end = value.start, value.end
+        if text[end : end + 1] == _TEXT_STYLE:
+            continue
+        if _is_shown_as_emoji(text[start:end]):
+            yield start, end
+
+
+def _is_shown_as_emoji(characters: str) -> bool:
+    import emoji
+
+    base = characters.rstrip(_TEXT_STYLE + _EMOJI_STYLE)
+    if len(base) > 1:
+        return True
+    if len(characters) > 1:
+        return characters[-1] == _EMOJI_STYLE
+    entry = emoji.EMOJI_DATA.get(characters)
+    return entry is not None and entry["status"] == emoji.STATUS["fully_qualified"]
+
+
+def _blanked(text: str) -> Iterator[str | None]:
+    inside = {place for start, end in _spans(text) for place in range(start, end)}
+    return (None if place in inside else character for place, character in enumerate(text))
+
+
+def _sentences_of_line(line: str) -> int:
+    found, start = 0, 0
+    for mark in _END_OF_SENTENCE.finditer(line):
+        before = line[start : mark.start()]
+        if mark.group() == "." and (_ABBREVIATION.search(before) or _LIST_NUMBER.match(before)):
+            continue
+        found += any(character.isalnum() for character in before)
+        start = mark.end()
+    return found + any(character.isalnum() for character in line[start:])

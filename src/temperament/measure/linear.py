@@ -1,0 +1,180 @@
+"""The model inside the trait classifier: logistic regression, its design and its certainty settled over topics."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from temperament.errors import RequestError
+from temperament.trait import EVERY_TARGET
+
+INNER_FOLDS = 5
+WORD_WEIGHTS = (0.0, 1.0)
+INVERSE_PENALTIES = (1.0, 3.0, 10.0, 30.0)
+MOST_WORDS = 4000
+_SMALLEST = 1e-12
+
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+Hidden = NDArray[np.float32]
+Codes = NDArray[np.int64]
+Probabilities = NDArray[np.float64]
+
+
+@runtime_checkable
+class _Words(Protocol):
+    """Turns texts into a sparse matrix [text, word]."""
+
+    def transform(self, raw_documents: list[str], /) -> Any: ...  # noqa: ANN401 - a sparse matrix of scipy
+
+
+@runtime_checkable
+class _Regression(Protocol):
+    """Gives the probabilities of the classes that it has seen."""
+
+    classes_: Codes
+
+    def predict_proba(self, features: Probabilities, /) -> Probabilities: ...
+
+
+@dataclass(frozen=True, order=True)
+class Design:
+    """What cross-validation chooses.
+
+    Attributes:
+        word_weight: length of the vector of word frequencies beside an embedding of length 1; 0 is without.
+        inverse_penalty: C of the logistic regression; less is simpler.
+    """
+
+    word_weight: float
+    inverse_penalty: float
+
+
+@dataclass(frozen=True)
+class PoleModel:
+    """A fitted model of poles.
+
+    Attributes:
+        design: as chosen.
+        temperature: above 1 where the regression was too certain.
+    """
+
+    design: Design
+    temperature: float
+    _words: _Words | None
+    _regression: _Regression
+
+    def probabilities(self, texts: Sequence[str], hidden: Hidden) -> Probabilities:
+        """The probability of each pole, [text, pole] in the order of `EVERY_TARGET`; rows sum to 1."""
+        if not len(texts):
+            return np.zeros((0, len(EVERY_TARGET)))
+        with _single_threaded():
+            found = self._regression.predict_proba(_features(self._words, self.design.word_weight, texts, hidden))
+        cooled = np.maximum(found, _SMALLEST) ** (1 / self.temperature)
+        return _over_all_poles(cooled / cooled.sum(axis=1, keepdims=True), self._regression.classes_)
+
+
+def grouped_folds(groups: Sequence[str], count: int, seed: int) -> Iterator[Fold]:
+    """Rows to learn from and rows left out, so that no group is on both sides."""
+    from sklearn.model_selection import GroupKFold
+
+    folds = GroupKFold(min(count, len(set(groups))), shuffle=True, random_state=seed)
+    yield from folds.split(np.zeros(len(groups)), groups=groups)
+
+
+def fit_pole_model(texts: Sequence[str], hidden: Hidden, shown: Codes, topics: Sequence[str], seed: int) -> PoleModel:
+    """Choose the design, find the temperature, and fit on all rows.
+
+    The design with the least log-loss in cross-validation over topics is chosen; of equal ones the simplest. The
+    temperature is the one that makes the left-out probabilities of that design most likely.
+
+    Args:
+        texts: one a row.
+        hidden: embeddings, [row, hidden].
+        shown: the place of the pole in `EVERY_TARGET`, one a row.
+        topics: one a row; at least two.
+        seed: of the folds.
+
+    Raises:
+        RequestError: without the topics of a fold only one pole is left.
+
+    Source: Guo et al. 2017, arXiv 1706.04599, section 4.2 (temperature). Words are term frequencies on a logarithmic
+    scale by inverse document frequency.
+    """
+    found = {
+        Design(weight, penalty): np.zeros((len(texts), len(EVERY_TARGET)))
+        for weight in WORD_WEIGHTS
+        for penalty in INVERSE_PENALTIES
+    }
+    for rest, left_out in grouped_folds(topics, INNER_FOLDS, seed):
+        inside = [texts[int(row)] for row in rest]
+        outside = [texts[int(row)] for row in left_out]
+        for weight in WORD_WEIGHTS:
+            words = _fit_words(inside, weight)
+            seen = _features(words, weight, inside, hidden[rest])
+            unseen = _features(words, weight, outside, hidden[left_out])
+            for penalty in INVERSE_PENALTIES:
+                regression = _regress(seen, shown[rest], penalty)
+                guess = regression.predict_proba(unseen)
+                found[Design(weight, penalty)][left_out] = _over_all_poles(guess, regression.classes_)
+    design = min(sorted(found), key=lambda each: _log_loss(found[each], shown))
+    words = _fit_words(texts, design.word_weight)
+    regression = _regress(_features(words, design.word_weight, texts, hidden), shown, design.inverse_penalty)
+    return PoleModel(design, _temperature(found[design], shown), words, regression)
+
+
+def _fit_words(texts: Sequence[str], weight: float) -> _Words | None:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(sublinear_tf=True, max_features=MOST_WORDS).fit(list(texts)) if weight else None
+
+
+def _features(words: _Words | None, weight: float, texts: Sequence[str], hidden: Hidden) -> Probabilities:
+    dense = hidden.astype(np.float64)
+    return dense if words is None else np.hstack([dense, weight * words.transform(list(texts)).toarray()])
+
+
+def _regress(features: Probabilities, shown: Codes, inverse_penalty: float) -> _Regression:
+    from sklearn.linear_model import LogisticRegression
+
+    if len(set(shown.tolist())) < 2:
+        message = (
+            "a classifier is tried on topics that it has not seen, and without some of these only one pole is left: "
+            "give opinions that show several poles on each topic."
+        )
+        raise RequestError(message)
+    with _single_threaded():
+        return LogisticRegression(C=inverse_penalty, max_iter=5000).fit(features, shown)
+
+
+def _single_threaded() -> AbstractContextManager[object]:
+    """The matrices are so small that several threads wait for one another: a tenth of the speed on two cores."""
+    from threadpoolctl import threadpool_limits
+
+    return threadpool_limits(1)
+
+
+def _over_all_poles(found: Probabilities, classes: Codes) -> Probabilities:
+    whole = np.zeros((len(found), len(EVERY_TARGET)))
+    whole[:, classes] = found
+    return whole
+
+
+def _log_loss(found: Probabilities, shown: Codes) -> float:
+    return float(-np.log(np.maximum(found[np.arange(len(shown)), shown], _SMALLEST)).mean())
+
+
+def _temperature(found: Probabilities, shown: Codes) -> float:
+    from scipy.optimize import minimize_scalar
+
+    logits = np.log(np.maximum(found, _SMALLEST))
+
+    def loss(log_temperature: float) -> float:
+        scaled = logits / np.exp(log_temperature)
+        scaled -= scaled.max(axis=1, keepdims=True)
+        return float((np.log(np.exp(scaled).sum(axis=1)) - scaled[np.arange(len(shown)), shown]).mean())
+
+    found_at: Any = minimize_scalar(loss, bounds=(np.log(0.2), np.log(5.0)), method="bounded")
+    return float(np.exp(found_at.x))

@@ -1,0 +1,130 @@
+"""One self-contained page about a run: a function of its folder, equal for equal folders."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from temperament.record import write_text
+from temperament.report.board import Arm, Board, Goal
+from temperament.report.headline import Headline, headline
+from temperament.report.sample import MOST_PAIRS, Samples, base_cells, cells_of, samples
+from temperament.report.strip import Strip, strip
+from temperament.report.table import Change, Matrix, changes, crosstalk, emojis_in
+from temperament.report.training import HEIGHT, WIDTH, trainings
+from temperament.report.trust import card, extent, flat, other_figures, precisions, study_name
+from temperament.report.wording import counted, estimate, listed, number
+from temperament.run import Run
+
+FILE = "report.html"
+SECONDARY = {
+    "trait_alignment_5": "Among five traits, either pole (chance 0.20)",
+    "trait_alignment_without_emoji": "Among ten poles, emojis removed before reading (chance 0.10)",
+    "trait_alignment_5_without_emoji": "Among five traits, emojis removed before reading (chance 0.20)",
+}
+SHOWN = {"trait_alignment", *SECONDARY, "pole_share", "trait_share", "emoji_share", "emoji_sentence_ratio"}
+PLAIN = {"words": "Words per reply", "finished_share": "Share of replies that the model ended itself"}
+
+
+@dataclass(frozen=True)
+class EmojiUse:
+    """Which emojis the replies of one goal hold; None where they were not scored."""
+
+    name: str
+    emojis: list[tuple[str, int]] | None
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """All that the page says of one arm."""
+
+    name: str
+    arm: Arm
+    headline: Headline
+    alignment: Strip | None
+    secondary: list[tuple[str, list[Change]]]
+    emoji: Strip | None
+    emoji_ratio: list[Change]
+    emojis: list[EmojiUse]
+    plain: list[tuple[str, list[Change]]]
+    crosstalk: Matrix | None
+    samples: list[Samples]
+
+
+def render(folder: Path) -> Path:
+    """Write the report of a run into its folder.
+
+    Returns:
+        The path of ``report.html``; it is written whole or not at all.
+
+    Raises:
+        BadFileError: the folder is no run, or one of its files is malformed.
+    """
+    path = Path(folder) / FILE
+    write_text(path, page(Run.load(folder)))
+    return path
+
+
+def page(run: Run) -> str:
+    """The report of a run as HTML: escaped, without a link to anything outside itself."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    room = Environment(
+        loader=PackageLoader("temperament.report", "."),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    room.filters.update({"listed": listed, "number": number, "estimate": estimate})
+    return room.get_template("page.html").render(counted=counted, **_content(run)).strip() + "\n"
+
+
+def _content(run: Run) -> dict[str, Any]:
+    board = Board(run.results.figures)
+    arms = board.arms
+    cells = sum(len(board.goals(arm)) for arm in arms)
+    most = MOST_PAIRS // max(cells, 1)
+    return {
+        "name": study_name(run),
+        "subjects": board.subjects or list(dict.fromkeys(record.subject for record in run.records)),
+        "precisions": precisions(run.records),
+        "methods": list(dict.fromkeys(board.name(arm) for arm in arms)),
+        "goals": list(dict.fromkeys(goal for arm in arms for goal in board.goals(arm))),
+        "extent": extent(run),
+        "chapters": [_chapter(run, board, arm, most) for arm in arms],
+        "card": card(run),
+        "others": other_figures(run, SHOWN | set(PLAIN)),
+        "trainings": trainings(run),
+        "loss_box": (WIDTH, HEIGHT),
+        "settings": run.settings.strip(),
+        "provenance": flat(run.provenance),
+        "timing": flat(run.timing),
+        "has_scores": bool(run.scores),
+    }
+
+
+def _chapter(run: Run, board: Board, arm: Arm, most: int) -> Chapter:
+    goals = board.goals(arm)
+    secondary = [(title, changes(board, arm, metric)) for metric, title in SECONDARY.items()]
+    plain = [
+        (title, changes(board, arm, metric, places=1 if metric == "words" else 2)) for metric, title in PLAIN.items()
+    ]
+    found = [samples(run, arm, goal, most) for goal in goals]
+    return Chapter(
+        name=board.name(arm),
+        arm=arm,
+        headline=headline(board, arm),
+        alignment=strip(board, arm, "trait_alignment"),
+        secondary=[(title, rows) for title, rows in secondary if rows],
+        emoji=strip(board, arm, "emoji_share"),
+        emoji_ratio=changes(board, arm, "emoji_sentence_ratio"),
+        emojis=_emojis(run, arm, goals),
+        plain=[(title, rows) for title, rows in plain if rows],
+        crosstalk=crosstalk(board, arm),
+        samples=[one for one in found if one is not None],
+    )
+
+
+def _emojis(run: Run, arm: Arm, goals: list[Goal]) -> list[EmojiUse]:
+    before = EmojiUse("untouched", emojis_in(run, base_cells(run, arm)))
+    return [before, *(EmojiUse(goal.name, emojis_in(run, cells_of(run, arm, goal))) for goal in goals)]

@@ -1,0 +1,176 @@
+"""What a reader needs in order to know how far the figures can be trusted."""
+
+import tomllib
+from dataclasses import dataclass
+from typing import Any
+
+from temperament.record import Figure, Record
+from temperament.report.board import BASE
+from temperament.report.table import Matrix, confusion
+from temperament.report.wording import number
+from temperament.run import Row, Run
+
+CONTROLS = {
+    "neutral": "an edit fitted to neutral text, which shows what any training does",
+    "shuffled": "an edit fitted to shuffled trait labels, which shows what the form of the data does",
+}
+MOST_CHARACTERS = 300
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """How often the classifier is right on some answers on topics that it has not seen; in words."""
+
+    rows: str
+    answers: str
+    topics: str
+    poles: str
+    traits: str
+    calibration: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """The classifier's card.
+
+    Attributes:
+        chosen: the assessment that the page speaks of: on the split ``test``, whose questions a study asks, or else
+            the first.
+        confusion: of the chosen assessment; None where it was not kept.
+        others: settings of the classifier, as names and texts.
+    """
+
+    embedder: str
+    chosen: Assessment | None
+    assessments: list[Assessment]
+    confusion: Matrix | None
+    others: list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much was asked.
+
+    Attributes:
+        missing: replies that are not there.
+        reasons: why, each with how often.
+    """
+
+    topics: int
+    questions: int
+    replies: int
+    missing: int
+    reasons: list[tuple[str, int]]
+    seeds: list[int]
+    controls_missing: list[str]
+
+
+def card(run: Run) -> Card | None:
+    """The classifier's card; None where the run has none."""
+    found = run.findings.get("classifier")
+    if not found:
+        return None
+    rows: list[Row] = [row for row in found.get("assessments") or [] if isinstance(row, dict)]
+    chosen = next((row for row in rows if row.get("rows") == "test"), rows[0] if rows else {})
+    return Card(
+        embedder=str(found.get("embedder") or ""),
+        chosen=_assessment(chosen) if chosen else None,
+        assessments=[_assessment(row) for row in rows],
+        confusion=confusion(chosen.get("confusion")),
+        others=flat({key: value for key, value in found.items() if key not in {"assessments", "embedder"}}),
+    )
+
+
+def extent(run: Run) -> Extent:
+    """How many topics, questions, seeds and replies a run has, and which controls it lacks."""
+    records = run.records
+    lacking: dict[str, int] = {}
+    for record in records:
+        if record.reply is None:
+            reason = record.error or "not recorded"
+            lacking[reason] = lacking.get(reason, 0) + 1
+    shaped = [record.label for record in records if record.label.method != BASE]
+    named = " ".join(f"{label.method} {label.condition}" for label in shaped)
+    return Extent(
+        topics=len({record.topic for record in records}),
+        questions=len({record.item for record in records}),
+        replies=len(records),
+        missing=sum(lacking.values()),
+        reasons=sorted(lacking.items(), key=lambda one: (-one[1], one[0])),
+        seeds=sorted({record.generation.seed for record in records}),
+        controls_missing=[why for word, why in CONTROLS.items() if word not in named],
+    )
+
+
+def other_figures(run: Run, shown: set[str]) -> list[Figure]:
+    """Figures of metrics that have no place of their own on the page."""
+    figures = run.results.figures
+    return [figure for figure in figures if figure.metric.removesuffix("_change") not in shown]
+
+
+def flat(row: Row) -> list[tuple[str, str]]:
+    """A nested value as names and texts, such as 'versions, torch' and '2.13'."""
+    return [(_spaced(key), _clipped(value)) for key, value in _flat(row)]
+
+
+def study_name(run: Run) -> str:
+    """What the study calls itself, or what its folder is called."""
+    try:
+        settings = tomllib.loads(run.settings)
+    except tomllib.TOMLDecodeError:
+        settings = {}
+    study: Any = settings.get("study")
+    name = settings.get("name") or (study.get("name") if isinstance(study, dict) else study)
+    return name if isinstance(name, str) and name else run.folder.resolve().name
+
+
+def precisions(records: list[Record]) -> list[str]:
+    """The precisions that the subjects were loaded in, in order of appearance."""
+    return list(dict.fromkeys(record.precision for record in records))
+
+
+def _flat(value: object, key: str = "") -> list[tuple[str, str]]:
+    if isinstance(value, dict):
+        return [one for name, inner in value.items() for one in _flat(inner, f"{key}.{name}" if key else str(name))]
+    if isinstance(value, list) and any(isinstance(inner, (dict, list)) for inner in value):
+        return [one for index, inner in enumerate(value, start=1) for one in _flat(inner, f"{key} {index}")]
+    if isinstance(value, list):
+        return [(key, ", ".join(_plain(inner) for inner in value))]
+    return [(key, _plain(value))]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "not recorded"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _spaced(key: str) -> str:
+    return key.replace("_", " ").replace(".", ", ")
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= MOST_CHARACTERS else f"{text[:MOST_CHARACTERS]} \u2026"
+
+
+def _assessment(row: Row) -> Assessment:
+    return Assessment(
+        rows=str(row.get("rows") or "not recorded"),
+        answers=_plain(row.get("answers")),
+        topics=_plain(row.get("topics")),
+        poles=_in_words(row.get("poles")),
+        traits=_in_words(row.get("traits")),
+        calibration=_in_words(row.get("calibration_error")),
+    )
+
+
+def _in_words(value: object) -> str:
+    """An estimate or a number as it stands in a card."""
+    if isinstance(value, dict):
+        point, lower, upper = (value.get(key) for key in ("value", "lower", "upper"))
+        if isinstance(lower, (int, float)) and isinstance(upper, (int, float)):
+            return f"{_in_words(point)} ({number(lower)} to {number(upper)})"
+        return f"{_in_words(point)} (interval withheld)"
+    return number(value) if isinstance(value, (int, float)) else "not recorded"

@@ -1,0 +1,196 @@
+"""QLoRA: a low-rank adapter on a frozen, possibly 4-bit, model.
+
+Source: Dettmers et al. 2023, arXiv 2305.14314; settings of Jain et al. 2025, arXiv 2409.10245 (SCIENCE.md 1.2).
+Departs: AdamW keeps its state in 32 bits, paged nowhere, because the state of an adapter is small.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from typing import Literal, Self
+
+from temperament.edit.base import Edit, Origin
+from temperament.edit.weight import WeightEdit
+from temperament.errors import RequestError, SeamError, UnknownNameError
+from temperament.opinion.row import Opinions
+from temperament.provenance import versions
+from temperament.shape.lora import Adapters, LoraShape, adapted_paths
+from temperament.shape.protocol import Workspace
+from temperament.shape.training import Schedule, Training
+from temperament.subject.base import Subject, as_conversation
+from temperament.subject.open import OpenSubject
+from temperament.subject.text import Encoded
+from temperament.trait import Target
+
+Preset = Literal["default", "paper"]
+
+
+@dataclass(frozen=True)
+class QLora:
+    """Fit an adapter to opinions that show a target.
+
+    The 4-bit part is the subject's: load it with precision ``nf4`` for QLoRA proper; on any other precision this is LoRA.
+
+    Attributes:
+        rank: of each branch.
+        alpha: the branch is scaled by alpha / rank.
+        dropout: on the input of each branch.
+        modules: names of the adapted maps; none is every linear map inside the blocks, which on LLaMA are the q, k, v, o,
+            gate, up and down projections of the paper.
+        epochs: passes over the rows.
+        batch: rows behind one step (the paper: micro-batch 1, accumulation 8).
+        learning_rate: at its peak; cosine.
+        warmup: share of the steps over which the rate rises.
+        weight_decay: of AdamW.
+        clip: norm of the gradient, at most.
+        max_length: of a row, in tokens; a longer row is an error.
+        loss: over the ``answer`` and its end of turn, or the whole ``sequence``.
+        has_stop_token: the end of turn is learned; without it the model never learns to stop (SCIENCE.md 1.2).
+        micro_tokens: tokens that go through the model at once; bounds memory.
+        seed: of initial factors, order and dropout.
+        condition: name of these settings in records.
+    """
+
+    rank: int = 64
+    alpha: float = 16.0
+    dropout: float = 0.1
+    modules: tuple[str, ...] = ()
+    epochs: int = 2
+    batch: int = 8
+    learning_rate: float = 2e-4
+    warmup: float = 0.03
+    weight_decay: float = 0.001
+    clip: float = 0.3
+    max_length: int = 512
+    loss: Literal["answer", "sequence"] = "answer"
+    has_stop_token: bool = True
+    micro_tokens: int = 2048
+    seed: int = 0
+    condition: str = "default"
+
+    @classmethod
+    def preset(cls, name: str) -> Self:
+        """``default``, or ``paper``: loss over the whole sequence and no end of turn learned, as in the public recipe.
+
+        Raises:
+            UnknownNameError: there is no such preset.
+        """
+        if name == "default":
+            return cls()
+        if name == "paper":
+            return cls(loss="sequence", has_stop_token=False, condition="paper")
+        raise UnknownNameError("preset", name, ("default", "paper"))
+
+    @property
+    def name(self) -> str:
+        """As on the command line and in records."""
+        return "qlora"
+
+    def fit(
+        self, subject: Subject, target: Target, opinions: Opinions, workspace: Workspace = Workspace()
+    ) -> Edit:
+        """An adapter for one target; see ``fit_each``."""
+        return self.fit_each(subject, [target], opinions, workspace)[0]
+
+    def fit_each(
+        self,
+        subject: Subject,
+        targets: Sequence[Target],
+        opinions: Opinions,
+        workspace: Workspace = Workspace(),
+    ) -> list[Edit]:
+        """An adapter for each target, in one pass over the shared frozen model.
+
+        Raises:
+            SeamError: the subject's weights are not at hand.
+            RequestError: no opinion shows a target, or a row is longer than ``max_length``.
+            TrainingError: the loss is not finite.
+        """
+        if not isinstance(subject, OpenSubject):
+            message = f"QLoRA was asked for on {subject.name}, whose weights are not at hand: load it from a folder."
+            raise SeamError(message)
+        rows = {target: self._rows(subject, target, opinions) for target in targets}
+        edits: dict[Target, Edit] = {}
+        # Targets with as many rows take the same steps and share them.
+        for size, group in groupby(sorted(targets, key=lambda target: len(rows[target])), lambda t: len(rows[t])):
+            together = list(group)
+            place = _own(workspace, size, is_shared=len({len(found) for found in rows.values()}) > 1)
+            trained = self._train(subject, {target: rows[target] for target in together}, place)
+            edits.update(zip(together, trained, strict=True))
+        return [edits[target] for target in targets]
+
+    def training_tokens(self, subject: OpenSubject, target: Target, opinions: Opinions) -> int:
+        """Tokens that a fitting reads, over all epochs."""
+        return self.epochs * sum(len(row) for row in self._rows(subject, target, opinions))
+
+    def parameters(self, subject: OpenSubject) -> int:
+        """Parameters of one adapter."""
+        shapes = (subject.shape(path) for path in adapted_paths(subject, self.modules))
+        return sum(self.rank * (shape.inputs + shape.outputs) for shape in shapes)
+
+    def _train(
+        self, subject: OpenSubject, rows: dict[Target, list[Encoded]], workspace: Workspace
+    ) -> list[Edit]:
+        shape = LoraShape(self.rank, self.alpha / self.rank, self.dropout, self.modules)
+        adapters = Adapters(subject, shape, len(rows), self.seed)
+        training = Training(subject, adapters, list(rows.values()), self._schedule(), workspace)
+        training.run()
+        edits: list[Edit] = []
+        for number, (target, data) in enumerate(rows.items()):
+            origin = Origin(
+                method=self.name,
+                target=target,
+                settings={**asdict(self), "fan_in_fan_out": subject.anatomy.is_transposed(adapters.paths[0])},
+                subject=subject.name,
+                subject_fingerprint=subject.fingerprint,
+                condition=self.condition,
+                seed=self.seed,
+                rows=len(data),
+                tokens=self.epochs * sum(len(row) for row in data),
+                history=tuple(training.history[number]),
+                versions=versions(),
+            )
+            edits.append(WeightEdit(origin, branches=adapters.branches(number), scale=shape.scale))
+        training.finish()
+        return edits
+
+    def _rows(self, subject: OpenSubject, target: Target, opinions: Opinions) -> list[Encoded]:
+        found = opinions.showing(target)
+        if not found:
+            message = f"no row of {opinions.name} shows {target}: give opinions that do."
+            raise RequestError(message)
+        rows: list[Encoded] = []
+        limit = min(self.max_length, subject.window)
+        for opinion in found:
+            row = subject.encode(as_conversation(opinion.question), opinion.answer)
+            if not self.has_stop_token:
+                row = replace(row, answer=row.answer[: -len(subject.format.ending) or None])
+            if len(row) > limit:
+                message = (
+                    f"the answer that begins '{opinion.answer[:40]}' makes a row of {len(row)} tokens: at most {limit} "
+                    f"are read. Shorten it, or raise max_length up to the model's window of {subject.window}."
+                )
+                raise RequestError(message)
+            rows.append(row)
+        return rows
+
+    def _schedule(self) -> Schedule:
+        return Schedule(
+            epochs=self.epochs,
+            batch=self.batch,
+            micro_tokens=self.micro_tokens,
+            learning_rate=self.learning_rate,
+            warmup=self.warmup,
+            weight_decay=self.weight_decay,
+            clip=self.clip,
+            has_sequence_loss=self.loss == "sequence",
+            seed=self.seed,
+        )
+
+
+def _own(workspace: Workspace, size: int, *, is_shared: bool) -> Workspace:
+    """Groups that train one after the other keep checkpoints of their own."""
+    if not is_shared or workspace.checkpoint is None:
+        return workspace
+    path = workspace.checkpoint
+    return replace(workspace, checkpoint=path.with_name(f"{path.stem}-{size}{path.suffix}"))

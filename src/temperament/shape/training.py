@@ -1,0 +1,306 @@
+"""The training loop of weight edits: a plain loop, resumable to the bit.
+
+Every random choice is a function of the seed and the step, so a training that goes on from a checkpoint ends with the
+same adapter as one that was never stopped.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from transformers import DynamicCache
+
+from temperament.edit.base import Step
+from temperament.errors import TrainingError
+from temperament.shape.lora import Adapters
+from temperament.shape.protocol import FitProgress, Workspace
+from temperament.subject.open import OpenSubject
+from temperament.subject.text import Encoded
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast to train.
+
+    Attributes:
+        epochs: passes over the rows.
+        batch: rows of a target behind one step of the optimiser.
+        micro_tokens: tokens that go through the model at once, at most, unless one row of each target has more; it bounds memory and
+            changes nothing else.
+        learning_rate: at its peak; it rises linearly over the share ``warmup`` of the steps and falls as a cosine.
+        weight_decay: of AdamW.
+        clip: norm of a target's gradient, at most.
+        has_sequence_loss: learn the prompt too, not the answer alone.
+        seed: of order and dropout.
+    """
+
+    epochs: int
+    batch: int
+    micro_tokens: int
+    learning_rate: float
+    warmup: float
+    weight_decay: float
+    clip: float
+    has_sequence_loss: bool
+    seed: int
+
+    def steps(self, rows: int) -> int:
+        """Steps of the optimiser over all epochs."""
+        return self.epochs * math.ceil(rows / self.batch)
+
+    def rate(self, step: int, steps: int) -> float:
+        """The learning rate at a step (0-based): linear warm-up, then half a cosine to zero."""
+        rising = math.ceil(self.warmup * steps)
+        if step < rising:
+            return self.learning_rate * (step + 1) / rising
+        return self.learning_rate * 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
+
+
+class _State(msgspec.Struct):
+    """What a checkpoint says beside its tensors."""
+
+    identity: str
+    step: int
+    history: list[list[Step]]
+
+
+@dataclass
+class Training:
+    """A training in progress.
+
+    Attributes:
+        data: rows of each target; every target has the same number.
+        history: steps of each target.
+    """
+
+    subject: OpenSubject
+    adapters: Adapters
+    data: Sequence[Sequence[Encoded]]
+    schedule: Schedule
+    workspace: Workspace
+    history: list[list[Step]] = field(init=False)
+    step: int = field(init=False, default=0)
+
+    def __post_init__(self) -> None:
+        self.history = [[] for _ in self.data]
+        self.optimizer = torch.optim.AdamW(
+            self.adapters.parameters(), lr=self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
+        )
+
+    @property
+    def steps(self) -> int:
+        """Steps in all."""
+        return self.schedule.steps(len(self.data[0]))
+
+    def run(self) -> None:
+        """Train to the end, from the checkpoint where there is one.
+
+        Raises:
+            TrainingError: the loss is not finite.
+        """
+        self._resume()
+        began, saved, tokens = time.monotonic(), time.monotonic(), 0
+        self.adapters.train()
+        with self.adapters.attached(self.subject):
+            while self.step < self.steps:
+                rows = self._rows_of_step(self.step)
+                losses = self._accumulate(rows)
+                self._update(losses)
+                tokens += sum(len(data[row]) for data in self.data for row in rows)
+                if self.workspace.watch:
+                    speed = tokens / (time.monotonic() - began)
+                    self.workspace.watch(FitProgress(self.step, self.steps, sum(losses) / len(losses), speed))
+                if time.monotonic() - saved > self.workspace.seconds and self.step < self.steps:
+                    self._save()
+                    saved = time.monotonic()
+        self.adapters.eval()
+
+    def finish(self) -> None:
+        """Remove the checkpoint: what came of it is kept elsewhere by now."""
+        if self.workspace.checkpoint:
+            self.workspace.checkpoint.unlink(missing_ok=True)
+
+    def _rows_of_step(self, step: int) -> list[int]:
+        """The same rows, by number, for every target."""
+        each = math.ceil(len(self.data[0]) / self.schedule.batch)
+        epoch, place = divmod(step, each)
+        order = np.random.default_rng([self.schedule.seed, epoch]).permutation(len(self.data[0]))
+        return [int(row) for row in order[place * self.schedule.batch : (place + 1) * self.schedule.batch]]
+
+    def _accumulate(self, rows: Sequence[int]) -> list[float]:
+        """Gradients of one step; returns the loss of each target.
+
+        Every row weighs the same, as with a micro-batch of one row and accumulation, the setting of the paper.
+        """
+        self.optimizer.zero_grad()
+        losses = torch.zeros(len(self.data))
+        for number, some in enumerate(self._micro_batches(rows)):
+            encoded = [data[row] for data in self.data for row in some]
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(_mixed(self.schedule.seed, self.step, number))
+                each = row_losses(
+                    self.subject, encoded, groups=len(self.data), has_sequence_loss=self.schedule.has_sequence_loss
+                )
+                each = each.reshape(len(self.data), len(some)).sum(dim=1) / len(rows)
+                each.sum().backward()
+            losses += each.detach().cpu()
+        return losses.tolist()
+
+    def _micro_batches(self, rows: Sequence[int]) -> Iterator[list[int]]:
+        """Rows of like length together, as many as fit."""
+        longest = {row: max(len(data[row]) for data in self.data) for row in rows}
+        some: list[int] = []
+        for row in sorted(rows, key=lambda row: (longest[row], row)):
+            if some and (len(some) + 1) * longest[row] * len(self.data) > self.schedule.micro_tokens:
+                yield some
+                some = []
+            some.append(row)
+        yield some
+
+    def _update(self, losses: Sequence[float]) -> None:
+        for number, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                message = (
+                    f"the loss of adapter {number} is {loss} at step {self.step + 1} of {self.steps}: nothing was "
+                    f"saved for this step. Lower the learning rate ({self.schedule.learning_rate:g}), or load the "
+                    f"model in float32."
+                )
+                raise TrainingError(message)
+        rate = self.schedule.rate(self.step, self.steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.adapters.clip(self.schedule.clip)
+        self.optimizer.step()
+        self.step += 1
+        for steps, loss in zip(self.history, losses, strict=True):
+            steps.append(Step(self.step, round(loss, 6), rate))
+
+    def _identity(self) -> str:
+        """What must be equal for a checkpoint to be of this training."""
+        rows = [[list(row.prompt), list(row.answer)] for data in self.data for row in data]
+        shape = self.adapters.shape
+        parts = [self.subject.fingerprint, self.subject.precision, self.schedule, shape, self.adapters.paths, rows]
+        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()
+
+    def _save(self) -> None:
+        from safetensors.torch import save_file
+
+        path = self.workspace.checkpoint
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        state = _State(self._identity(), self.step, self.history)
+        aside = path.with_suffix(".aside")
+        save_file(self._tensors(), aside, metadata={"state": msgspec.json.encode(state).decode()})
+        aside.replace(path)
+
+    def _resume(self) -> None:
+        """Go on from the checkpoint; one of another training, or a damaged one, is left aside."""
+        path = self.workspace.checkpoint
+        loaded = _read_checkpoint(path) if path else None
+        if loaded is None or loaded[0].identity != self._identity():
+            return
+        state, tensors = loaded
+        for name, parameter in self.adapters.named_parameters():
+            with torch.no_grad():
+                parameter.copy_(tensors[name])
+            self.optimizer.state[parameter] = {
+                "step": torch.tensor(float(state.step)),
+                "exp_avg": tensors[f"mean {name}"].to(parameter.device),
+                "exp_avg_sq": tensors[f"square {name}"].to(parameter.device),
+            }
+        self.step, self.history = state.step, state.history
+
+    def _tensors(self) -> dict[str, Tensor]:
+        tensors: dict[str, Tensor] = {}
+        for name, parameter in self.adapters.named_parameters():
+            moments: dict[str, Any] = self.optimizer.state[parameter]
+            tensors[name] = parameter.detach().cpu()
+            tensors[f"mean {name}"] = moments["exp_avg"].cpu()
+            tensors[f"square {name}"] = moments["exp_avg_sq"].cpu()
+        return tensors
+
+
+def row_losses(
+    subject: OpenSubject, rows: Sequence[Encoded], *, groups: int, has_sequence_loss: bool
+) -> Float[Tensor, "row"]:
+    """Mean cross-entropy of each row, over its answer or over all of it.
+
+    The tokens with which all rows begin (the template and a system prompt) are computed once a group, the rows of one
+    adapter, and their keys and values serve all of its rows: causal attention makes that exact but for dropout, which
+    then draws one mask for the prefix. Rows are padded on the left of what follows, so that the answers end at one
+    column and logits are computed for no other.
+    """
+    shared = 0 if has_sequence_loss else shared_length(rows)
+    rest = [(row.prompt + row.answer)[shared:] for row in rows]
+    length = max(len(tokens) for tokens in rest)
+    ids = torch.full((len(rows), length), subject.format.pad_token)
+    mask = torch.zeros((len(rows), length), dtype=torch.long)
+    labels = torch.full((len(rows), length), -100)
+    for number, (row, tokens) in enumerate(zip(rows, rest, strict=True)):
+        ids[number, length - len(tokens) :] = torch.tensor(tokens)
+        mask[number, length - len(tokens) :] = 1
+        learned = len(row) - 1 if has_sequence_loss else len(row.answer)
+        labels[number, length - learned :] = ids[number, length - learned :]
+    kept = int((labels != -100).any(dim=0).sum()) + 1
+    ids, mask, labels = (tensor.to(subject.device) for tensor in (ids, mask, labels))
+    cache = _prefix_cache(subject, rows[0].prompt[:shared], groups, len(rows) // groups) if shared else None
+    output = subject.model(
+        input_ids=ids,
+        attention_mask=torch.cat([mask.new_ones(len(rows), shared), mask], dim=1),
+        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0) + shared,
+        past_key_values=cache,
+        logits_to_keep=kept,
+        use_cache=cache is not None,
+    )
+    expected = labels[:, -kept:][:, 1:]
+    losses = torch.nn.functional.cross_entropy(
+        output.logits[:, :-1].float().transpose(1, 2), expected, ignore_index=-100, reduction="none"
+    )
+    return losses.sum(dim=1) / (expected != -100).sum(dim=1)
+
+
+def shared_length(rows: Sequence[Encoded]) -> int:
+    """How many tokens all prompts begin with; the last token of a prompt is never counted, an answer is read off it."""
+    length = min(len(row.prompt) for row in rows) - 1
+    first = rows[0].prompt
+    for row in rows[1:]:
+        same = 0
+        while same < length and row.prompt[same] == first[same]:
+            same += 1
+        length = same
+    return length
+
+
+def _prefix_cache(subject: OpenSubject, prefix: Sequence[int], groups: int, rows: int) -> DynamicCache:
+    cache = DynamicCache(config=cast(Any, subject.model.config))
+    ids = torch.tensor([list(prefix)] * groups, device=subject.device)
+    subject.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    cache.batch_repeat_interleave(rows)
+    return cache
+
+
+def _mixed(*numbers: int) -> int:
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+
+
+def _read_checkpoint(path: Path) -> tuple[_State, dict[str, Tensor]] | None:
+    from safetensors import SafetensorError, safe_open
+
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = msgspec.json.decode(file.metadata()["state"], type=_State)
+            return state, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, msgspec.MsgspecError, KeyError):
+        return None

@@ -1,0 +1,94 @@
+"""How long a study will take and how much memory it needs, before it begins.
+
+The speed is measured on the subject itself for a second or two; what it leaves out are loading and scoring.
+"""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from temperament.record import Generation
+from temperament.subject.base import Subject
+from temperament.subject.open import OpenSubject
+
+TRAINING_FACTOR = 3.0  # forward and backward against forward alone, measured 2.6 to 3.4 with adapters on every map
+REPLY_SHARE = 0.7  # of max_new_tokens that replies use on average, and what dropping finished rows saves
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is left to do.
+
+    Attributes:
+        training_tokens: through the model, over all epochs and targets.
+        replies: to be asked for.
+        rows: replies that share a batch.
+        generation: how they are drawn.
+        adapter_parameters: that train at once.
+    """
+
+    training_tokens: int
+    replies: int
+    rows: int
+    generation: Generation
+    adapter_parameters: int = 0
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Attributes:
+    seconds: None where the subject is remote.
+    gigabytes: of memory at the peak; None where the subject is remote.
+    """
+
+    seconds: float | None
+    gigabytes: float | None
+
+    def __str__(self) -> str:
+        if self.seconds is None or self.gigabytes is None:
+            return "how long it takes is up to the endpoint"
+        minutes = self.seconds / 60
+        span = f"{self.seconds:.0f} seconds" if minutes < 1.5 else f"{minutes:.0f} minutes"
+        return f"about {span} and {self.gigabytes:.1f} GB of memory, measured on this machine at this moment"
+
+
+def forecast(subject: Subject, work: Work) -> Forecast:
+    """Estimate time and memory from a short measurement of the subject."""
+    if not isinstance(subject, OpenSubject):
+        return Forecast(None, None)
+    seconds = 0.0
+    if work.training_tokens:
+        seconds += TRAINING_FACTOR * work.training_tokens / _tokens_per_second(subject)
+    if work.replies:
+        steps = work.generation.max_new_tokens * REPLY_SHARE
+        seconds += work.replies / work.rows * steps * _seconds_per_step(subject, min(work.rows, work.replies))
+    return Forecast(seconds, _gigabytes(subject, work))
+
+
+def _tokens_per_second(subject: OpenSubject) -> float:
+    ids = torch.full((4, 64), subject.format.pad_token, device=subject.device)
+    with torch.inference_mode():
+        subject.model(input_ids=ids, logits_to_keep=1)
+        began = time.perf_counter()
+        subject.model(input_ids=ids, logits_to_keep=32)
+    return ids.numel() / (time.perf_counter() - began)
+
+
+def _seconds_per_step(subject: OpenSubject, rows: int) -> float:
+    probe = [f"{number}" for number in range(rows)]
+    began = time.perf_counter()
+    subject.reply(probe, Generation(temperature=0.0, max_new_tokens=1))
+    first = time.perf_counter() - began
+    subject.reply(probe, Generation(temperature=0.0, max_new_tokens=5))
+    return max(1e-4, (time.perf_counter() - began - 2 * first) / 4)
+
+
+def _gigabytes(subject: OpenSubject, work: Work) -> float:
+    weights = sum(parameter.numel() * parameter.element_size() for parameter in subject.model.parameters())
+    # An adapter is held four times: factors, gradients and two moments, 4 bytes each.
+    adapters = 16 * work.adapter_parameters
+    config = subject.model.config.get_text_config()  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
+    width = 24 * config.hidden_size * config.num_hidden_layers * subject.compute_dtype.itemsize
+    activations = 2048 * width if work.training_tokens else 0
+    return (1.0e9 + weights + adapters + activations) / 1e9

@@ -1,0 +1,228 @@
+"""A study's plan: what to shape, how, and what to ask; one TOML file."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.resources import files
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from temperament.errors import RequestError, UnknownNameError
+from temperament.opinion.row import SPLITS, Split
+from temperament.record import Generation
+from temperament.settings import build, override, read_toml, table_of
+from temperament.trait import Target
+
+
+@dataclass(frozen=True)
+class SubjectPlan:
+    """The model.
+
+    Attributes:
+        model: a hub id, a folder, ``builtin:NAME`` or an ``http(s)://`` endpoint.
+        precision: auto, float32, bfloat16 or nf4.
+        trust_remote_code: run code that comes with the model.
+    """
+
+    model: str = "builtin:smollm2"
+    precision: str = "auto"
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class OpinionPlan:
+    """The opinions.
+
+    Attributes:
+        path: a file or folder; None is the shipped Opinion QA.
+        questions_per_answer: rows kept of each answer in the split ``shape``, which pairs an answer with several
+            questions; None keeps all.
+    """
+
+    path: str | None = None
+    questions_per_answer: int | None = None
+
+
+@dataclass(frozen=True)
+class MethodPlan:
+    """A way to shape.
+
+    Attributes:
+        name: of the method; or ``adapter``, an edit that is there already.
+        preset: of its settings.
+        path: of the edit, for ``adapter``.
+        settings: that differ from the preset.
+    """
+
+    name: str
+    preset: str = "default"
+    path: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@dataclass(frozen=True)
+class InterviewPlan:
+    """What is asked, and how replies are drawn.
+
+    Attributes:
+        split: of the opinions whose questions are asked.
+        questions_per_topic: of those; None asks all.
+        topics: how many, in order; None is all.
+        temperature: 0 is greedy.
+        top_p: of the nucleus.
+        max_new_tokens: of a reply.
+    """
+
+    split: Split = "test"
+    questions_per_topic: int | None = None
+    topics: int | None = None
+    temperature: float = 0.7
+    top_p: float = 0.9
+    max_new_tokens: int = 150
+
+    def __post_init__(self) -> None:
+        if self.split not in SPLITS:
+            raise UnknownNameError("split", self.split, SPLITS)
+
+
+@dataclass(frozen=True)
+class MeasurePlan:
+    """Who scores.
+
+    Attributes:
+        embedder: of the trait classifier.
+    """
+
+    embedder: str = "builtin:minilm"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One condition of a study: which edit, at which strength, with which seed."""
+
+    method: str
+    condition: str = ""
+    target: Target | None = None
+    strength: float = 0.0
+    seed: int = 0
+
+    @property
+    def edit(self) -> str:
+        """Name of the edit's folder."""
+        parts = [self.method, self.condition.replace(", ", "-").replace(" ", "-")]
+        parts += [self.target.trait, self.target.pole] if self.target else []
+        return "-".join(filter(None, [*parts, f"s{self.seed}"]))
+
+    @property
+    def name(self) -> str:
+        """Name of the cell's files."""
+        if self.method == "base":
+            return f"base-s{self.seed}"
+        stem, _, seed = self.edit.rpartition("-")
+        return f"{stem}-x{self.strength:g}-{seed}"
+
+
+@dataclass(frozen=True)
+class Study:
+    """A plan of cells: subject x method x target x strength x seed, and the untouched model beside them.
+
+    Attributes:
+        name: of the study, also of its folder.
+        title: for the report.
+        targets: ``trait`` or ``trait:pole``.
+        strengths: of every edit.
+        seeds: of fitting and of replies.
+        method: ways to shape.
+    """
+
+    name: str
+    title: str = ""
+    targets: tuple[str, ...] = ()
+    strengths: tuple[float, ...] = (1.0,)
+    seeds: tuple[int, ...] = (0,)
+    subject: SubjectPlan = SubjectPlan()
+    opinions: OpinionPlan = OpinionPlan()
+    method: tuple[MethodPlan, ...] = ()
+    interview: InterviewPlan = InterviewPlan()
+    measure: MeasurePlan = MeasurePlan()
+
+    def __post_init__(self) -> None:
+        if not self.seeds:
+            message = f"study '{self.name}' has no seeds: name at least one, such as seeds = [0]."
+            raise RequestError(message)
+        for target in self.targets:
+            Target.parse(target)
+        if any(plan.name != "adapter" for plan in self.method) and not self.targets:
+            message = f"study '{self.name}' has methods and no targets: name some, such as targets = [\"openness\"]."
+            raise RequestError(message)
+        for strength in self.strengths:
+            if strength == 0.0:
+                message = "strength 0 was asked for: that is the untouched model, which every study has beside its edits."
+                raise RequestError(message)
+
+    @property
+    def wanted(self) -> tuple[Target, ...]:
+        """The targets as values."""
+        return tuple(Target.parse(target) for target in self.targets)
+
+    def cells(self) -> list[Cell]:
+        """The untouched model once a seed, and every edit at every strength."""
+        found = [Cell("base", seed=seed) for seed in self.seeds]
+        for plan, seed in product(self.method, self.seeds):
+            wanted = self.wanted if plan.name != "adapter" or self.targets else (None,)
+            for target, strength in product(wanted, self.strengths):
+                found.append(Cell(plan.name, condition_of(plan), target, strength, seed))
+        names = [cell.name for cell in found]
+        if len(set(names)) < len(names):
+            message = f"study '{self.name}' has two cells of one name: give methods that differ a 'condition' setting."
+            raise RequestError(message)
+        return found
+
+    def generation(self, seed: int) -> Generation:
+        """How replies are drawn under a seed."""
+        plan = self.interview
+        return Generation(plan.temperature, plan.top_p, plan.max_new_tokens, seed)
+
+    def to_toml(self) -> str:
+        """The plan as a study file, defaults filled in."""
+        import tomli_w
+
+        return tomli_w.dumps(table_of(self), indent=2)
+
+
+def condition_of(plan: MethodPlan) -> str:
+    """The name in records of a method's settings."""
+    if plan.name == "adapter":
+        return ""
+    from temperament.shape.registry import make_method
+
+    return str(getattr(make_method(plan.name, plan.preset, plan.settings), "condition", ""))
+
+
+def presets() -> dict[str, Path]:
+    """The study files that ship in the package, by name."""
+    folder = Path(str(files("temperament.study") / "presets"))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load_study(source: str | Path, assignments: Sequence[str] = ()) -> Study:
+    """A study from a TOML file or a preset's name, with ``a.b=value`` assignments.
+
+    Raises:
+        BadFileError: the file does not exist or is not TOML.
+        UnknownNameError: a setting, trait, method or preset does not exist.
+        RequestError: a value is of the wrong type, or the plan makes no sense.
+    """
+    path = Path(source)
+    if not path.exists() and path.suffix != ".toml":
+        known = presets()
+        if str(source) not in known:
+            raise UnknownNameError("study preset", str(source), known)
+        path = known[str(source)]
+    return study_from(override(read_toml(path), assignments), str(path.name))
+
+
+def study_from(table: Mapping[str, Any], place: str) -> Study:
+    """A study from a table; strengths may be written as whole numbers."""
+    study = build(Study, {"name": Path(place).stem, **table}, place)
+    return replace(study, strengths=tuple(float(strength) for strength in study.strengths))

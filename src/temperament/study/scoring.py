@@ -1,0 +1,138 @@
+"""From records to figures: scorers read, statistics estimate, and every figure says what it is of."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from temperament.measure.classifier import Card, fit_classifier
+from temperament.measure.protocol import Score, Scorer
+from temperament.opinion.row import Opinions
+from temperament.record import Figure, Record, Results, read_records, to_json, write_lines, write_text
+from temperament.stats import Estimate, paired_difference
+from temperament.study.plan import Cell, Study
+from temperament.trait import TRAITS, Target
+
+# What a change is measured in: the value of one reply, from the scores of the scorer of that name; None is missing.
+ReplyValue = Callable[[Score, Target], float | None]
+CHANGES: Mapping[str, tuple[str, ReplyValue]] = {
+    "trait_alignment": ("alignment", lambda score, target: _hit(score["label"], str(target))),
+    "trait_alignment_5": ("alignment", lambda score, target: _hit(score["trait"], target.trait)),
+    "trait_alignment_without_emoji": (
+        "alignment",
+        lambda score, target: _hit(score["label_without_emoji"], str(target)),
+    ),
+    "emoji_share": ("emoji", lambda score, _target: float(bool(score["emojis"]))),
+    "words": ("length", lambda score, _target: float(score["words"])),
+    "finished_share": ("length", lambda score, _target: None if score["is_finished"] is None else score["is_finished"]),
+}
+
+
+def score_run(study: Study, opinions: Opinions, folder: Path) -> None:
+    """Score all records of a run: writes ``scores/``, ``findings/classifier.json`` and ``results.json``."""
+    from temperament.measure.alignment import TraitAlignment
+    from temperament.measure.emoji import EmojiUse
+    from temperament.measure.length import Length
+
+    classifier = fit_classifier(opinions, study.measure.embedder)
+    card: Card = classifier.card(Opinions([*opinions.split("validation"), *opinions.split("test")], opinions.name))
+    write_text(folder / "findings" / "classifier.json", to_json(card))
+    scorers: list[Scorer] = [TraitAlignment(classifier), EmojiUse(), Length()]
+    cells = study.cells()
+    records = {cell: read_records(folder / "records" / f"{cell.name}.jsonl") for cell in cells}
+    scores = {cell: {scorer.name: scorer.read(records[cell]) for scorer in scorers} for cell in cells}
+    figures: list[Figure] = []
+    for cell in cells:
+        _write_scores(folder / "scores" / f"{cell.name}.jsonl", records[cell], scores[cell])
+        for target in _targets_of(cell, study):
+            figures += _figures(cell, target, records[cell], scorers)
+            if cell.method != "base":
+                base = Cell("base", seed=cell.seed)
+                figures += _changes(cell, target, (records[base], scores[base]), (records[cell], scores[cell]))
+    write_text(folder / "results.json", to_json(Results(figures)))
+
+
+def _targets_of(cell: Cell, study: Study) -> Sequence[Target | None]:
+    """The untouched model is measured against every target, an edit against its own."""
+    if cell.method == "base":
+        return study.wanted or (None,)
+    return (cell.target,)
+
+
+def _figures(cell: Cell, target: Target | None, records: Sequence[Record], scorers: Sequence[Scorer]) -> list[Figure]:
+    # Without a target everything but alignment to it is measured; any target serves to ask for the rest.
+    asked = target or Target(next(iter(TRAITS)))
+    return [
+        _figure(cell, target, records, found.metric, found.estimate, scorer.name, (found.measured_trait, found.measured_pole))
+        for scorer in scorers
+        for found in scorer.measure(records, asked)
+        if target or not found.metric.startswith("trait_alignment")
+    ]
+
+
+def _changes(
+    cell: Cell,
+    target: Target | None,
+    before: tuple[Sequence[Record], Mapping[str, list[Score | None]]],
+    after: tuple[Sequence[Record], Mapping[str, list[Score | None]]],
+) -> list[Figure]:
+    """Paired differences to the untouched model, on the items that both answered."""
+    found: list[Figure] = []
+    for metric, (scorer, value_of) in CHANGES.items():
+        if target is None and metric.startswith("trait_alignment"):
+            continue
+        asked = target or Target(next(iter(TRAITS)))
+        earlier = _by_item(before[0], before[1][scorer], value_of, asked)
+        later = _by_item(after[0], after[1][scorer], value_of, asked)
+        items = [item for item in later if item in earlier]
+        topics = {record.item: record.topic for record in after[0]}
+        estimate = paired_difference(
+            [earlier[item] for item in items], [later[item] for item in items], [topics[item] for item in items]
+        )
+        found.append(_figure(cell, target, after[0], f"{metric}_change", estimate, scorer, (None, None)))
+    return found
+
+
+def _by_item(
+    records: Sequence[Record], scores: Sequence[Score | None], value_of: ReplyValue, target: Target
+) -> dict[str, float]:
+    values = {
+        record.item: value_of(score, target) for record, score in zip(records, scores, strict=True) if score is not None
+    }
+    return {item: float(value) for item, value in values.items() if value is not None}
+
+
+def _figure(
+    cell: Cell,
+    target: Target | None,
+    records: Sequence[Record],
+    metric: str,
+    estimate: Estimate,
+    scorer: str,
+    measured: tuple[str | None, str | None],
+) -> Figure:
+    return Figure(
+        subject=records[0].subject,
+        method=cell.method,
+        condition=cell.condition,
+        trait=target.trait if target else None,
+        pole=target.pole if target else None,
+        strength=cell.strength,
+        seed=cell.seed,
+        metric=metric,
+        measured_trait=measured[0],
+        measured_pole=measured[1],
+        scorer=scorer,
+        **asdict(estimate),
+    )
+
+
+def _write_scores(path: Path, records: Sequence[Record], scores: Mapping[str, Sequence[Score | None]]) -> None:
+    rows = [
+        {"item": record.item, **{name: found[number] for name, found in scores.items()}}
+        for number, record in enumerate(records)
+    ]
+    write_lines(path, rows)
+
+
+def _hit(found: str | None, wanted: str) -> float | None:
+    return None if found is None else float(found == wanted)

@@ -1,0 +1,158 @@
+"""Alignment is the share of replies in which the classifier sees the target, with and without emojis."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from temperament.errors import RequestError
+from temperament.measure import alignment as module
+from temperament.measure.alignment import TraitAlignment, alignment
+from temperament.measure.classifier import LABELS, TraitClassifier
+from temperament.measure.protocol import Scorer
+from temperament.record import Generation, Label, Record
+from temperament.subject.base import Reply
+from temperament.trait import Target
+
+PARTY = "\U0001f389"
+
+
+class ScriptedClassifier:
+    """Sees the pole that a text names, and extraversion in every party emoji."""
+
+    def __init__(self):
+        self.calls = 0
+
+    def probabilities(self, texts):
+        self.calls += 1
+        return np.array([self._row(text) for text in texts])
+
+    def _row(self, text):
+        named = "extraversion:high" if PARTY in text else next((each for each in LABELS if each in text), LABELS[0])
+        row = np.full(10, 0.02)
+        row[LABELS.index(named)] = 0.82
+        if "torn" in text:
+            # The most probable pole is openness:high, the most probable trait neuroticism.
+            row = np.array([0.0, 0.4, 0, 0, 0, 0, 0, 0, 0.3, 0.3])
+        return row
+
+
+class FittedClassifier(ScriptedClassifier, TraitClassifier):
+    """Says what the scripted one says, where the fitted one is expected."""
+
+
+def record(reply, topic="tea"):
+    return Record("s", "f", "p", Label(), Generation(), "1", topic, "Tea?", "Tea?", reply)
+
+
+@pytest.fixture
+def scorer():
+    return TraitAlignment(ScriptedClassifier())
+
+
+def values(measurements):
+    return {
+        (each.metric, each.measured_trait, each.measured_pole): (each.estimate.value, each.estimate.n)
+        for each in measurements
+    }
+
+
+def test_scores_of_a_record_name_the_pole_the_trait_and_the_view_without_emojis(scorer):
+    scores = scorer.read([record(f"agreeableness:low {PARTY}"), record(None), record("torn")])
+    assert scores[0]["label"] == "extraversion:high"
+    assert scores[0]["trait"] == "extraversion"
+    assert scores[0]["probability"] == pytest.approx(0.82)
+    assert scores[0]["label_without_emoji"] == "agreeableness:low"
+    assert scores[0]["trait_without_emoji"] == "agreeableness"
+    assert sum(scores[0]["probabilities"].values()) == pytest.approx(1)
+    assert scores[1] is None
+    assert (scores[2]["label"], scores[2]["trait"]) == ("openness:high", "neuroticism")
+
+
+def test_alignment_is_the_share_that_shows_the_target_and_its_pole(scorer):
+    records = [
+        record("extraversion:high", "tea"),
+        record("extraversion:low", "tea"),
+        record(f"openness:low {PARTY}", "rain"),
+        record("openness:low", "rain"),
+        record(None, "rain"),
+    ]
+    found = values(scorer.measure(records, Target("extraversion", "high")))
+    assert found["trait_alignment", None, None] == (0.5, 4)
+    assert found["trait_alignment_5", None, None] == (0.75, 4)
+    assert found["trait_alignment_without_emoji", None, None] == (0.25, 4)
+    assert found["trait_alignment_5_without_emoji", None, None] == (0.5, 4)
+    low = values(scorer.measure(records, Target("extraversion", "low")))
+    assert low["trait_alignment", None, None] == (0.25, 4)
+
+
+def test_shares_of_all_poles_and_traits_are_given_and_sum_to_one(scorer):
+    records = [record(label, topic) for label in LABELS[:4] for topic in ("tea", "rain")]
+    found = values(scorer.measure(records, Target("openness", "low")))
+    poles = {key: value for key, (value, _) in found.items() if key[0] == "pole_share"}
+    traits = {key: value for key, (value, _) in found.items() if key[0] == "trait_share"}
+    assert len(poles) == 10
+    assert len(traits) == 5
+    assert sum(poles.values()) == pytest.approx(1)
+    assert poles["pole_share", "conscientiousness", "high"] == 0.25
+    assert traits["trait_share", "conscientiousness", None] == 0.5
+
+
+def test_a_reply_of_emojis_alone_is_unscored_without_them(scorer):
+    found = values(
+        scorer.measure([record(PARTY, "a"), record(f"openness:low {PARTY}", "b")], Target("openness", "low"))
+    )
+    assert found["trait_alignment", None, None] == (0.0, 2)
+    assert found["trait_alignment_without_emoji", None, None] == (1.0, 1)
+    blank = scorer.read([record(" ")])[0]
+    assert blank["label"] is None
+    assert blank["label_without_emoji"] is None
+
+
+def test_topics_are_the_clusters(scorer):
+    records = [record(LABELS[topic < 4], f"topic {topic}") for topic in range(8) for _ in range(5)]
+    clustered = scorer.measure(records, Target("openness", "high"))[0].estimate
+    alone = alignment([each.reply for each in records], Target("openness", "high"), scorer.classifier)
+    assert clustered.value == alone.value == 0.5
+    assert clustered.upper - clustered.lower > 1.5 * (alone.upper - alone.lower)
+
+
+def test_all_texts_are_classified_in_one_call(scorer):
+    scorer.read([record(f"openness:low {PARTY}"), record("neuroticism:high"), record("x")])
+    assert scorer.classifier.calls == 1
+
+
+def test_replies_and_texts_are_read_and_missing_ones_left_out():
+    replies = ["openness:high", Reply("openness:low", "p"), Reply(None, "p", error="no words"), " "]
+    found = alignment(replies, Target("openness", "high"), ScriptedClassifier())
+    assert (found.value, found.n) == (0.5, 2)
+    assert alignment([], Target("openness"), ScriptedClassifier()).value is None
+
+
+def test_topics_of_replies_must_match():
+    with pytest.raises(RequestError, match="each of the 2 replies needs a topic: got 1 topics"):
+        alignment(["a", "b"], Target("openness"), ScriptedClassifier(), topics=["tea"])
+
+
+def test_the_default_classifier_is_fitted_once(monkeypatch):
+    fitted = []
+    module.default_classifier.cache_clear()
+    monkeypatch.setattr(module, "load_opinions", lambda: "opinions")
+    monkeypatch.setattr(module, "fit_classifier", lambda opinions: fitted.append(opinions) or FittedClassifier())
+    for _ in range(3):
+        assert alignment(["openness:high", "openness:high"], Target("openness", "high")).value == 1
+    assert fitted == ["opinions"]
+    module.default_classifier.cache_clear()
+
+
+def test_it_is_a_scorer(scorer):
+    assert isinstance(scorer, Scorer)
+
+
+def test_measuring_imports_heavy_libraries_only_where_it_uses_them():
+    program = "import sys, json, temperament.measure.alignment as a, temperament.measure.interview as i; "
+    program += "print(json.dumps([*sys.modules]))"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert not {"torch", "transformers", "sentence_transformers", "sklearn", "scipy"} & set(json.loads(output))
