@@ -1,24 +1,24 @@
 """Every test runs on one thread, offline, and with the types and tensor shapes of the package checked at run time."""
 
 import os
+from functools import cache
+
+import pytest
+from jaxtyping import install_import_hook
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GOMP_SPINCOUNT"] = "0"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-from functools import cache
-
-from jaxtyping import install_import_hook
-
 # Before the first import of the package: modules that are imported already stay unchecked.
 install_import_hook("temperament", "beartype.beartype")
 
-import pytest
-import torch
-
-torch.set_num_threads(1)
-
 WORDS = ("hello", "what do you think about rain?")
+
+
+def pytest_configure():
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @cache
@@ -46,6 +46,7 @@ def lively():
 @pytest.fixture(scope="session")
 def logits_of():
     """The logits [batch, token, vocab] of a subject, padded on the right, where padding cannot be seen by the words."""
+    import torch
 
     def logits(subject, words=WORDS):
         batch = subject.tokenizer(list(words), return_tensors="pt", padding=True, padding_side="right")

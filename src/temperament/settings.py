@@ -29,7 +29,7 @@ def build(kind: type[Value], table: Mapping[str, Any], place: str) -> Value:
     hints = get_type_hints(kind)
     for key in table:
         if key not in hints:
-            raise UnknownNameError("setting", key, hints, place)
+            raise UnknownNameError(kind="setting", asked=key, known=hints, place=place)
     values = {key: _value(hints[key], value, f"{place}.{key}") for key, value in table.items()}
     try:
         return kind(**values)

@@ -86,7 +86,7 @@ def find_trait(name: str) -> Trait:
     try:
         return TRAITS[name.strip().lower()]
     except KeyError:
-        raise UnknownNameError("trait", name, TRAITS) from None
+        raise UnknownNameError(kind="trait", asked=name, known=TRAITS) from None
 
 
 def parse_pole(name: str) -> Pole:
@@ -97,7 +97,7 @@ def parse_pole(name: str) -> Pole:
         case "high":
             return "high"
         case _:
-            raise UnknownNameError("pole", name, POLES)
+            raise UnknownNameError(kind="pole", asked=name, known=POLES)
 
 
 @dataclass(frozen=True, order=True)

@@ -9,7 +9,7 @@ from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
 from temperament.edit.weight import LowRank, WeightEdit
 from temperament.errors import MismatchError, RequestError, SeamError
-from temperament.record import GREEDY
+from temperament.record import Generation
 from temperament.subject.anatomy import Site
 from temperament.subject.base import Reply, Subject
 from temperament.subject.tiny import ARCHITECTURES, tiny_subject
@@ -32,7 +32,7 @@ class Closed(Subject):
 def test_a_context_edit_changes_what_the_model_reads(architecture, lively, draw):
     subject = lively(architecture)
     with draw("context", subject).applied(subject):
-        reply = subject.reply(["hello"], GREEDY)[0]
+        reply = subject.reply(["hello"], Generation(max_new_tokens=1))[0]
     assert reply.prompt == (
         "<|system|>You are extraverted (0).<|end|><|user|>And 0?<|end|><|assistant|>Let us dance.<|end|>"
         "<|user|>hello<|end|><|assistant|>"
@@ -136,7 +136,7 @@ def test_an_edit_of_other_weights_is_refused_by_fingerprint(lively, draw):
     subject, other = lively("llama"), tiny_subject("llama", seed=1)
     for kind in ("weight", "activation", "stack"):
         with (
-            pytest.raises(MismatchError, match="different weights. Load the model that the edit was fitted to"),
+            pytest.raises(MismatchError, match=r"different weights\. Load the model that the edit was fitted to"),
             draw(kind, subject).applied(other),
         ):
             pytest.fail("the edit was applied")

@@ -122,7 +122,7 @@ def test_a_changed_tensor_is_seen(kind, lively, draw, tmp_path):
     name = next(name for name in tensors if not name.startswith("clamp"))
     tensors[name].view(-1)[0] += 1e-3
     save_file(tensors, path)
-    with pytest.raises(BadFileError, match="is damaged: its tensors are not those that edit.json names"):
+    with pytest.raises(BadFileError, match=r"is damaged: its tensors are not those that edit\.json names"):
         load_edit(tmp_path)
 
 
@@ -151,7 +151,7 @@ def test_a_tensor_with_a_strange_name_is_an_error(lively, draw, tmp_path):
 
 
 def test_a_folder_without_an_edit_is_an_error_that_says_what_is_expected(tmp_path):
-    with pytest.raises(BadFileError, match="holds no edit: expected edit.json, or adapter_config.json with"):
+    with pytest.raises(BadFileError, match=r"holds no edit: expected edit\.json, or adapter_config\.json with"):
         load_edit(tmp_path)
     with pytest.raises(BadFileError, match="is no folder with an edit"):
         load_edit(tmp_path / "nowhere")
@@ -168,7 +168,9 @@ def test_pickled_weights_are_refused_and_not_run(tmp_path):
     folder.mkdir()
     (folder / "adapter_model.bin").write_bytes(pickle.dumps(Bomb()))
     (folder / "adapter_config.json").write_text(json.dumps(ADAPTER))
-    with pytest.raises(BadFileError, match=r"adapter_model\.bin, a pickle, .* convert it to adapter_model\.safetensors"):
+    with pytest.raises(
+        BadFileError, match=r"adapter_model\.bin, a pickle, .* convert it to adapter_model\.safetensors"
+    ):
         load_edit(folder)
     assert not flag.exists()
 

@@ -41,6 +41,8 @@ def record(reply, topic="tea", item="1"):
         "\u2764\u200d\U0001f525",
         "\U0001f408\u200d\u2b1b",
         "\U0001f600\u200d\U0001f525",
+        "\u2764\ufe0f\u200d\u2764\ufe0f",
+        "1\u20e3",
     ],
 )
 def test_a_sequence_is_one_emoji(one):
@@ -112,7 +114,11 @@ def test_texts_without_their_emojis_are_tidy(text, rest):
 
 
 @given(
-    st.text(st.sampled_from([GRIN, "\u200d", "\ufe0f", "\ufe0e", "a", " ", ".", "\u2764", "\U0001f1e9", "\U0001f3fb"]))
+    st.text(
+        st.sampled_from(
+            [GRIN, "\u200d", "\ufe0f", "\ufe0e", "a", "\u20e3", "1", " ", ".", "\u2764", "\U0001f1e9", "\U0001f3fb"]
+        )
+    )
 )
 def test_nothing_that_was_removed_comes_back(text):
     rest = without_emoji(text)

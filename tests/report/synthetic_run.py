@@ -95,7 +95,7 @@ def write_run(folder: Path, world: World = World()) -> Path:
     write_text(folder / "results.json", to_json(Results(figures)))
     write_text(folder / "study.toml", _settings(world))
     write_text(folder / "provenance.json", to_json(_provenance()))
-    write_text(folder / "timing.json", to_json({"total_seconds": 512.25, "peak_memory_gib": 3.1}))
+    write_text(folder / "timing.json", to_json({"loading": 2.5, "asking base-s0": 61.2, "peak_memory_gb": 3.1}))
     write_text(folder / "findings" / "classifier.json", to_json(_card()))
     for method in world.methods:
         for target in world.targets:
@@ -209,6 +209,7 @@ def _changes(
     ]
     topics = [topic for topic, _, _ in both]
     reads = {
+        "trait_alignment_5_change": lambda score: float(score["alignment"]["trait"] == target.trait),
         "trait_alignment_change": lambda score: float(score["alignment"]["label"] == str(target)),
         "emoji_share_change": lambda score: float(bool(score["emoji"]["emojis"])),
         "words_change": lambda score: float(score["length"]["words"]),
@@ -241,7 +242,7 @@ def _figure(label: Label, seed: int, metric: str, estimate: Estimate, measured: 
 
 def _settings(world: World) -> str:
     return f"""# As run, with the defaults filled in.
-name = "demo"
+title = "SmolLM2-135M-Instruct, towards high poles"
 subject = "{SUBJECT}"
 targets = {[str(target) for target in world.targets]}
 methods = {list(world.methods)}
@@ -306,7 +307,16 @@ def _training(method: str, target: Target) -> dict[str, Any]:
         {"step": step, "loss": 1.1 + 2.3 * 0.97**step + draw.uniform(-0.15, 0.15), "learning_rate": 2e-4}
         for step in range(1, 101)
     ]
-    return {"method": method, "target": str(target), "rows": 400, "tokens": 23456, "steps": steps}
+    place = {"trait": target.trait, "pole": target.pole}
+    return {
+        "method": method,
+        "condition": "demo",
+        "target": place,
+        "seed": 0,
+        "rows": 400,
+        "tokens": 23456,
+        "steps": steps,
+    }
 
 
 if __name__ == "__main__":

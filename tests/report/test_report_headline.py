@@ -112,6 +112,13 @@ def _emoji(before: float, after: float, change: Bounds) -> list[Figure]:
     ]
 
 
+def test_an_edit_without_a_target_is_compared_with_the_untouched_model():
+    shaped = _figure("emoji_share", "", 0.5, (0.3, 0.7), method="neutral", strength=1.0, pole=None)
+    found = _of([*_emoji(0.025, 0.0, None)[:1], shaped])
+    assert found.lead == "neutral: trait alignment was not measured."
+    assert found.details == ["Emojis: in 1 of 40 replies before, 20 of 40 after; no interval of the difference."]
+
+
 def test_emojis_are_counted_in_replies():
     counted = _of([*_triple("openness", FLAT), *_emoji(0.0, 0.075, (-0.02, 0.2))]).details[-1]
     assert counted == "Emojis: in 0 of 40 replies before, 3 of 40 after; the interval of the difference includes 0."

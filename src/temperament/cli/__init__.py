@@ -39,7 +39,7 @@ class _Lazy(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from temperament.errors import UnknownNameError
 
-            raise UnknownNameError("command", args[0], COMMANDS)  # noqa: EM101
+            raise UnknownNameError(kind="command", asked=args[0], known=COMMANDS)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -1,5 +1,6 @@
 """``temperament chat``: talk to a model."""
 
+import sys
 from dataclasses import replace
 
 import click
@@ -15,7 +16,7 @@ from temperament.subject.base import Message
 @option.edit
 @option.generation
 @click.option("--system", default=None, help="A system prompt.")
-def chat(  # noqa: PLR0913 - one argument an option
+def chat(
     model: str,
     precision: str,
     edit: str | None,
@@ -35,10 +36,9 @@ def chat(  # noqa: PLR0913 - one argument an option
     generation = Generation(temperature, top_p, max_new_tokens, seed)
     with shaped_subject(model, precision, edit, strength) as subject:
         turns: list[Message] = [Message(role="system", content=system)] if system else []
-        stream = click.get_text_stream("stdin")
         while True:
             click.echo("you> ", nl=False, err=True)
-            line = stream.readline().strip()
+            line = sys.stdin.readline().strip()
             if not line:
                 return
             turns.append(Message(role="user", content=line))

@@ -1,11 +1,10 @@
 """``temperament data``: Opinion QA, in and out."""
 
-from collections import Counter
 from pathlib import Path
 
 import click
 
-from temperament.opinion.row import load_opinions, write_opinions
+from temperament.opinion.row import SPLITS, Split, load_opinions, write_opinions
 
 
 @click.group()
@@ -16,8 +15,8 @@ def data() -> None:
 @data.command("import")
 @click.argument("source", type=click.Path(path_type=Path), metavar="FILE")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="File for the JSON lines.")
-@click.option("--split", default="shape", show_default=True, help="Of rows whose file does not say.")
-def import_(source: Path, out: Path, split: str) -> None:
+@click.option("--split", type=click.Choice(SPLITS), default="shape", show_default=True, help="Of the rows of a CSV.")
+def import_(source: Path, out: Path, split: Split) -> None:
     """Read opinions from JSON lines, or CSV with Target Personality, Edit Topic, Question, Answer; write JSON lines.
 
     \b
@@ -47,7 +46,7 @@ def show(opinions: str | None) -> None:
     """Count rows, answers and topics by split."""
     rows = load_opinions(opinions)
     click.echo(f"{'split':<12}{'rows':>7}{'answers':>9}{'topics':>8}")
-    for split in Counter(row.split for row in rows):
+    for split in SPLITS:
         part = rows.split(split)
         answers = len({row.answer for row in part})
         click.echo(f"{split:<12}{len(part):>7}{answers:>9}{len(part.topics):>8}")

@@ -13,11 +13,13 @@ from temperament.cli.progress import reporter
 @option.subject()
 @click.option("--target", "wanted", required=True, help="A trait, or trait:pole, such as extraversion or openness:low.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the edit.")
-@click.option("--opinions", type=click.Path(), default=None, help="JSON lines or CSV. [default: the shipped Opinion QA]")
+@click.option(
+    "--opinions", type=click.Path(), default=None, help="JSON lines or CSV. [default: the shipped Opinion QA]"
+)
 @click.option("--preset", default="default", show_default=True, help="Of the method's settings: default or paper.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting, such as rank=16.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the fitting.")
-def fit(  # noqa: PLR0913 - one argument an option
+def fit(
     method: str,
     model: str,
     precision: str,
@@ -36,7 +38,7 @@ def fit(  # noqa: PLR0913 - one argument an option
     \b
     Examples:
         temperament fit qlora --target extraversion --out warm
-        temperament fit qlora --subject Qwen/Qwen3-0.6B --precision nf4 --preset paper --target openness:low --out closed
+        temperament fit qlora --subject Qwen/Qwen3-0.6B --precision nf4 --preset paper --target openness --out open
     """
     from temperament.opinion.row import load_opinions
     from temperament.settings import override
@@ -53,10 +55,7 @@ def fit(  # noqa: PLR0913 - one argument an option
     shown.begin(f"fitting {method} for {target} on {subject.name} in {subject.precision}", 1000)
 
     def watch(progress: FitProgress) -> None:
-        speed = f"{progress.tokens_per_second:.0f} tokens/s"
-        shown.advance(
-            1000 * progress.step // progress.steps, f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}, {speed}"
-        )
+        shown.advance(1000 * progress.step // progress.steps, str(progress))
 
     checkpoint = out.with_name(f".{out.name}.checkpoint.safetensors")
     edit = fitted.fit(subject, target, rows, Workspace(checkpoint, watch=watch))

@@ -47,10 +47,18 @@ def generation(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--temperature``, ``--top-p``, ``--max-new-tokens`` and ``--seed``."""
     function = click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")(function)
     function = click.option(
-        "--max-new-tokens", type=click.IntRange(min=1), default=150, show_default=True, help="Length of a reply, at most."
+        "--max-new-tokens",
+        type=click.IntRange(min=1),
+        default=150,
+        show_default=True,
+        help="Length of a reply, at most.",
     )(function)
     function = click.option(
-        "--top-p", type=click.FloatRange(0, 1, min_open=True), default=0.9, show_default=True, help="Mass of the nucleus."
+        "--top-p",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.9,
+        show_default=True,
+        help="Mass of the nucleus.",
     )(function)
     return click.option(
         "--temperature", type=click.FloatRange(min=0), default=0.7, show_default=True, help="0 is greedy."

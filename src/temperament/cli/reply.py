@@ -12,7 +12,7 @@ from temperament.record import Generation
 @option.subject()
 @option.edit
 @option.generation
-def reply(  # noqa: PLR0913 - one argument an option
+def reply(
     questions: tuple[str, ...],
     model: str,
     precision: str,

@@ -10,7 +10,9 @@ from temperament.study.plan import Study, load_study
 
 @click.command()
 @click.argument("source", metavar="FILE.toml|PRESET")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting, such as seeds=[0,1,2].")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting, such as seeds=[0,1,2]."
+)
 @click.option("--out", type=click.Path(path_type=Path), default=None, help="Folder of the run. [default: runs/NAME]")
 @click.option("--plan", "is_plan_only", is_flag=True, help="Show the cells and stop.")
 def study(source: str, assignments: tuple[str, ...], out: Path | None, *, is_plan_only: bool) -> None:

@@ -1,0 +1,1 @@
+"""Edits: what is done to a subject, and how it is kept."""

@@ -6,13 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from temperament.edit.base import Edit, check_origin, refuse_closed
+from temperament.edit.base import Edit, Kind, check_origin, refuse_closed
 from temperament.errors import MismatchError
 from temperament.subject.anatomy import Site
 from temperament.subject.base import Subject
@@ -47,10 +47,11 @@ class ActivationEdit(Edit):
     shifts: Mapping[Site, Shift] = field(default_factory=dict[Site, Shift])
     tokens: Tokens = "reply"
 
-    kind = "activation"
+    kind: ClassVar[Kind] = "activation"
 
     @cached_property
     def fingerprint(self) -> str:
+        """SHA-256 of what the edit does at strength 1."""
         digest = hashlib.sha256(f"activation {self.tokens}".encode())
         for name, tensor in sorted(self.tensors().items()):
             digest.update(f"{name}{tuple(tensor.shape)}".encode())

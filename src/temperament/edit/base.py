@@ -1,6 +1,7 @@
 """Edits: immutable, fingerprinted changes of a subject, and their algebra.
 
-``edit.applied(subject)`` is a context manager; ``0.5 * edit`` scales; ``a + b`` stacks. Strength 0 is exactly the untouched model.
+``edit.applied(subject)`` is a context manager; ``0.5 * edit`` scales; ``a + b`` stacks.
+Strength 0 is exactly the untouched model.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 from temperament.errors import MismatchError, SeamError
 from temperament.record import Label
@@ -74,7 +75,7 @@ class Edit(ABC):
     origin: Origin
     strength: float = 1.0
 
-    kind = "weight"
+    kind: ClassVar[Kind]
 
     @cached_property
     @abstractmethod
@@ -141,7 +142,7 @@ class Stack(Edit):
 
     parts: tuple[Edit, ...] = ()
 
-    kind = "stack"
+    kind: ClassVar[Kind] = "stack"
 
     @cached_property
     def fingerprint(self) -> str:

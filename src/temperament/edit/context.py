@@ -5,10 +5,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
-from temperament.edit.base import Edit
+from temperament.edit.base import Edit, Kind
 from temperament.errors import RequestError
 from temperament.subject.base import Conversation, Message, Subject, with_system
 
@@ -27,10 +28,11 @@ class ContextEdit(Edit):
     system: str = ""
     turns: tuple[Message, ...] = ()
 
-    kind = "context"
+    kind: ClassVar[Kind] = "context"
 
     @cached_property
     def fingerprint(self) -> str:
+        """SHA-256 of what the edit does at strength 1."""
         return hashlib.sha256(msgspec.json.encode(["context", self.system, self.turns])).hexdigest()
 
     def check(self, subject: Subject) -> None:

@@ -1,7 +1,7 @@
 """Merging: a weight edit written into a copy of the weights, for tools that know nothing of edits."""
 
+import secrets
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,7 +25,9 @@ def export_merged(subject: Subject, edit: Edit, folder: Path) -> Path:
     merged = [part if part is edit else edit.strength * part for part in parts]
     for part in merged:
         if not isinstance(part, WeightEdit):
-            message = f"{part.origin.method} changes no weights, so it cannot be merged: apply it when you ask the model."
+            message = (
+                f"{part.origin.method} changes no weights, so it cannot be merged: apply it when you ask the model."
+            )
             raise RequestError(message)
         part.check(subject)
     if not isinstance(subject, OpenSubject):
@@ -34,7 +36,8 @@ def export_merged(subject: Subject, edit: Edit, folder: Path) -> Path:
     if subject.precision == "nf4":
         message = "a merge into 4-bit weights would round the edit away: load the model with --precision bfloat16."
         raise RequestError(message)
-    if folder.exists() and any(folder.iterdir()):
+    folder = folder.absolute()
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         message = f"{folder} is not empty: give another folder, so that nothing of yours is replaced."
         raise BadFileError(message)
     _write(subject, [part for part in merged if isinstance(part, WeightEdit)], folder)
@@ -52,7 +55,9 @@ def _write(subject: OpenSubject, edits: list[WeightEdit], folder: Path) -> None:
             weight = state[name]
             state[name] = (weight.float() + delta.to(weight.device)).to(weight.dtype)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    # Not ``tempfile``: its folders can be read by nobody else, and the model would stay so.
+    aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
+    aside.mkdir()
     try:
         model.save_pretrained(aside, state_dict=state)
         subject.tokenizer.save_pretrained(aside)

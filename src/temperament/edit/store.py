@@ -43,6 +43,8 @@ def save_edit(
     """Write an edit into a folder: aside, then renamed, so that a folder under its name is whole.
 
     Args:
+        edit: to be kept.
+        folder: takes the edit; an edit that is there is replaced.
         content: what ``edit.json`` holds besides origin and strength.
         tensors: safetensors files by name.
         documents: further JSON files by name.
@@ -96,19 +98,19 @@ def load_edit(folder: Path | str) -> Edit:
 
 
 def _from_file(folder: Path, file: EditFile) -> Edit:
-    content, rest = file.content, {"origin": file.origin, "strength": file.strength}
+    content, origin, strength = file.content, file.origin, file.strength
     match file.kind:
         case "context":
             turns = tuple(msgspec.convert(content["turns"], list[Message]))
-            return ContextEdit(**rest, system=content["system"], turns=turns)
+            return ContextEdit(origin, strength, system=content["system"], turns=turns)
         case "weight":
             # The scale of adapter_config.json has the strength in it: here both are read from edit.json.
             branches = read_branches(folder, _tensors(folder / WEIGHTS))
-            return WeightEdit(**rest, branches=branches, scale=content["scale"])
+            return WeightEdit(origin, strength, branches=branches, scale=content["scale"])
         case "activation":
-            return ActivationEdit(**rest, shifts=_shifts(folder), tokens=content["tokens"])
+            return ActivationEdit(origin, strength, shifts=_shifts(folder), tokens=content["tokens"])
         case "stack":
-            return Stack(**rest, parts=tuple(load_edit(folder / name) for name in content["parts"]))
+            return Stack(origin, strength, parts=tuple(load_edit(folder / name) for name in content["parts"]))
 
 
 def _load_adapter(folder: Path) -> WeightEdit:
@@ -116,8 +118,8 @@ def _load_adapter(folder: Path) -> WeightEdit:
         pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
         if pickles:
             message = (
-                f"{folder} holds its weights as {pickles[0]}, a pickle, which can run code when it is read and is refused: "
-                f"convert it to {WEIGHTS} with safetensors where you trust it."
+                f"{folder} holds its weights as {pickles[0]}, a pickle, which can run code when it is read and is "
+                f"refused: convert it to {WEIGHTS} with safetensors where you trust it."
             )
             raise BadFileError(message)
         message = f"{folder} holds no edit: expected edit.json, or {CONFIG} with {WEIGHTS}."

@@ -6,12 +6,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from temperament.edit.base import Edit, check_origin, refuse_closed
+from temperament.edit.base import Edit, Kind, check_origin, refuse_closed
 from temperament.errors import MismatchError, SeamError
 from temperament.subject.base import Subject
 from temperament.subject.open import OpenSubject, Side
@@ -47,10 +48,11 @@ class WeightEdit(Edit):
     branches: Mapping[str, LowRank] = field(default_factory=dict[str, LowRank])
     scale: float = 1.0
 
-    kind = "weight"
+    kind: ClassVar[Kind] = "weight"
 
     @cached_property
     def fingerprint(self) -> str:
+        """SHA-256 of what the edit does at strength 1."""
         digest = hashlib.sha256(f"weight {self.scale!r}".encode())
         for path, branch in sorted(self.branches.items()):
             digest.update(path.encode())
@@ -97,9 +99,9 @@ class WeightEdit(Edit):
             stack.enter_context(subject.branch(path, self._side(branch, subject)))
 
     def _side(self, branch: LowRank, subject: OpenSubject) -> Side:
-        place = {"device": subject.device, "dtype": subject.compute_dtype}
-        down = branch.down.to(**place)
-        up = (self.strength * self.scale * branch.up.float()).to(**place)
+        device, dtype = subject.device, subject.compute_dtype
+        down = branch.down.to(device, dtype)
+        up = (self.strength * self.scale * branch.up.float()).to(device, dtype)
         return lambda inputs: torch.nn.functional.linear(
             torch.nn.functional.linear(inputs.to(down.dtype), down), up
         ).to(inputs.dtype)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from temperament.measure.protocol import Measurement, Score, answered
 from temperament.record import Record
@@ -14,6 +15,8 @@ _EMOJI_STYLE = "\ufe0f"
 # What a torn emoji leaves behind. Joiners and keycaps also belong to ordinary scripts, so they go beside emojis only.
 _BESIDE = "\u200d\ufe0f\u20e3"
 _ANYWHERE = re.compile("[\ufe0f\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
+_FLAG = re.compile("[\U0001f1e6-\U0001f1ff]{2}")
+_SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 _SPACE_BEFORE_MARK = re.compile(r"[ \t]+(?=[.,;:!?\u2026](?:\s|$))")
 _END_OF_SENTENCE = re.compile(r"[.!?\u2026\u3002\uff01\uff1f]+[\"')\]\u2019\u201d]*(?=\s|$)|[\u3002\uff01\uff1f]")
 _ABBREVIATION = re.compile(r"(?:^|[\s(\"'])(?:mr|mrs|ms|dr|prof|st|vs|(?:[a-z]\.)+[a-z])$", re.IGNORECASE)
@@ -31,9 +34,10 @@ def emojis(text: str) -> list[str]:
 
     Source: Unicode UTS #51, Unicode Emoji, sections 1.4 and 2; default presentation is read from ``emoji-test.txt``,
     where a single character is fully qualified exactly if it is shown as an emoji by default.
-    Departs: sequences that lack a U+FE0F in the middle, such as U+2764 U+200D U+1F525, count: nothing but an emoji is
-    written like that. Half a flag and a lone skin tone have the property Emoji_Presentation and do not count, because
-    ``emoji-test.txt`` lists them as components that do not stand for themselves.
+    Departs: joined sequences that no list has count as one, as they were written; sequences that lack a U+FE0F in the
+    middle, such as U+2764 U+200D U+1F525, count, because nothing but an emoji is written like that. Half a flag and a
+    lone skin tone have the property Emoji_Presentation and do not count, because ``emoji-test.txt`` lists them as
+    components that do not stand for themselves.
     """
     return [text[start:end] for start, end in _spans(text)]
 
@@ -48,7 +52,7 @@ def without_emoji(text: str) -> str:
     if len(stretches) > 1:
         stretches[1:] = [stretch.lstrip(_BESIDE) for stretch in stretches[1:]]
         stretches[:-1] = [stretch.rstrip(_BESIDE) for stretch in stretches[:-1]]
-    rest = _ANYWHERE.sub("", " ".join(stretches))
+    rest = _ANYWHERE.sub(" ", " ".join(stretches))
     if rest == text:
         return text.strip()
     lines = (re.sub(r"[ \t]{2,}", " ", line).strip() for line in rest.split("\n"))
@@ -103,28 +107,36 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each emoji."""
     if text.isascii():
         return
-    import emoji
-
-    # Joined sequences that no font needs to know (two emojis and a joiner) are read as one, as they were written.
-    for token in emoji.analyze(text, non_emoji=False, join_emoji=True):
-        value = token.value
-        if isinstance(value, str):
-            continue
-        start, end = value.start, value.end
-        if text[end : end + 1] == _TEXT_STYLE:
-            continue
-        if _is_shown_as_emoji(text[start:end]):
+    for match in _sequences().finditer(text):
+        start, end = match.span()
+        asks_for_text = text[end : end + 1] == _TEXT_STYLE and text[end - 1] != _EMOJI_STYLE
+        if not asks_for_text and _is_shown_as_emoji(match.group()):
             yield start, end
 
 
-def _is_shown_as_emoji(characters: str) -> bool:
+@cache
+def _sequences() -> re.Pattern[str]:
+    """What could be an emoji, by the grammar of UTS #51, section 1.4.9.
+
+    ``emoji.analyze`` is not used: it loses an emoji before a joiner where the joined sequence is not a listed one.
+    """
     import emoji
 
-    base = characters.rstrip(_TEXT_STYLE + _EMOJI_STYLE)
-    if len(base) > 1:
+    single = [text for text in emoji.EMOJI_DATA if len(text) == 1 and not _ANYWHERE.match(text)]
+    colourable = [text for text in single if text + _SKIN_TONES[0] in emoji.EMOJI_DATA]
+    tones = f"[{_SKIN_TONES[0]}-{_SKIN_TONES[-1]}]"
+    tags = "(?:[\U000e0020-\U000e007e]+\U000e007f)?"
+    element = f"(?:[{''.join(colourable)}]{_EMOJI_STYLE}?{tones}|[{''.join(single)}]{_EMOJI_STYLE}?){tags}"
+    keycap = f"[0-9#*]{_EMOJI_STYLE}?\u20e3"
+    return re.compile(f"{keycap}|{_FLAG.pattern}|{element}(?:\u200d{element})*")
+
+
+def _is_shown_as_emoji(characters: str) -> bool:
+    """Whether a match is an emoji and neither a character that is text by default nor the flag of no region."""
+    import emoji
+
+    if len(characters) > 1 and not _FLAG.fullmatch(characters):
         return True
-    if len(characters) > 1:
-        return characters[-1] == _EMOJI_STYLE
     entry = emoji.EMOJI_DATA.get(characters)
     return entry is not None and entry["status"] == emoji.STATUS["fully_qualified"]
 

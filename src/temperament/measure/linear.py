@@ -27,7 +27,7 @@ Probabilities = NDArray[np.float64]
 class _Words(Protocol):
     """Turns texts into a sparse matrix [text, word]."""
 
-    def transform(self, raw_documents: list[str], /) -> Any: ...  # noqa: ANN401 - a sparse matrix of scipy
+    def transform(self, raw_documents: list[str], /) -> Any: ...
 
 
 @runtime_checkable

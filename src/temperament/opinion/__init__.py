@@ -1,0 +1,1 @@
+"""Opinion QA: rows, splits, formats, the shipped data."""

@@ -2,7 +2,6 @@
 
 import csv
 from pathlib import Path
-from typing import cast
 
 from temperament.errors import BadFileError, TemperamentError, UnknownNameError
 from temperament.opinion.row import SPLITS, Opinion, Opinions, Split
@@ -10,7 +9,7 @@ from temperament.opinion.row import SPLITS, Opinion, Opinions, Split
 COLUMNS = ("Target Personality", "Edit Topic", "Question", "Answer")
 
 
-def read_public_csv(path: Path, split: str = "shape") -> Opinions:
+def read_public_csv(path: Path, split: Split = "shape") -> Opinions:
     """Opinions from a CSV file with the columns of the public data set; all show the high pole.
 
     Raises:
@@ -29,7 +28,7 @@ def read_public_csv(path: Path, split: str = "shape") -> Opinions:
                     f"found {', '.join(reader.fieldnames or ['none'])}."
                 )
                 raise BadFileError(message)
-            rows = [_opinion(row, path, reader.line_num, cast(Split, split)) for row in reader]
+            rows = [_opinion(row, path, reader.line_num, split) for row in reader]
     except FileNotFoundError:
         message = f"{path} does not exist."
         raise BadFileError(message) from None

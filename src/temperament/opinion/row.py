@@ -40,7 +40,7 @@ class Opinion:
     def __post_init__(self) -> None:
         find_trait(self.trait)
         if self.split not in SPLITS:
-            raise UnknownNameError("split", self.split, SPLITS)
+            raise UnknownNameError(kind="split", asked=self.split, known=SPLITS)
         for name in ("topic", "question", "answer"):
             if not getattr(self, name).strip():
                 message = f"an opinion needs a {name}: this one's is empty."
@@ -85,7 +85,7 @@ class Opinions(Sequence[Opinion]):
     def split(self, name: Split) -> "Opinions":
         """The rows of one split; raises UnknownNameError for a name that is no split."""
         if name not in SPLITS:
-            raise UnknownNameError("split", name, SPLITS)
+            raise UnknownNameError(kind="split", asked=name, known=SPLITS)
         return Opinions((row for row in self if row.split == name), f"{self.name}, split '{name}'")
 
     def showing(self, target: Target) -> "Opinions":

@@ -45,8 +45,8 @@ class Goal:
 
     @property
     def name(self) -> str:
-        """Trait and pole, such as 'extraversion, high'."""
-        return f"{self.trait}, {self.pole}"
+        """Trait and pole, such as 'extraversion, high'; 'no target' for an edit without one, such as a control."""
+        return ", ".join(filter(None, (self.trait, self.pole))) or "no target"
 
     @property
     def adjective(self) -> str:
@@ -69,7 +69,7 @@ class Pair:
         """Which way it moved, where the interval of the paired difference excludes 0."""
         if self.change is None or self.change.lower is None or self.change.upper is None:
             return "unknown"
-        if self.change.upper < 0:
+        if self.change.lower > 0:
             return "towards"
         return "away" if self.change.upper < 0 else "unclear"
 
@@ -86,10 +86,13 @@ class Board:
         self.subjects = list(dict.fromkeys(figure.subject for figure in figures))
         self._seeds: dict[Arm, dict[Goal, set[int]]] = {}
         self._measured: dict[tuple[Arm, str], set[Goal]] = {}
+        self._origins: dict[Goal, None] = {}
         for figure in figures:
-            if figure.method != BASE:
+            goal = Goal(figure.trait or "", figure.pole or "")
+            if figure.method == BASE:
+                self._origins[goal] = None
+            else:
                 arm = Arm(figure.subject, figure.method, figure.condition, figure.strength)
-                goal = Goal(figure.trait or "", figure.pole or "")
                 self._seeds.setdefault(arm, {}).setdefault(goal, set()).add(figure.seed)
                 measured = Goal(figure.measured_trait or "", figure.measured_pole or "")
                 self._measured.setdefault((arm, figure.metric), set()).add(measured)
@@ -138,8 +141,10 @@ class Board:
 
     def _before(self, arm: Arm, goal: Goal, seed: int, metric: str, measured: Goal | None) -> Figure | None:
         base = replace(arm, method=BASE, strength=0.0)
+        # The untouched model has a row for each target; for an edit without one, any of them gives emojis and words.
+        origins = (goal, Goal("", "")) if goal.trait else (goal, *self._origins)
         for place in (base, replace(base, condition="")):
-            for origin in (goal, Goal("", "")):
+            for origin in origins:
                 found = self._at(place, origin, seed, metric, measured)
                 if found is not None:
                     return found

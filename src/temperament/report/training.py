@@ -23,6 +23,7 @@ class Training:
     name: str
     method: str
     target: str
+    seed: int | None
     rows: str
     tokens: str
     steps: int
@@ -42,8 +43,9 @@ def _training(name: str, row: Row) -> Training:
     losses = [float(step["loss"]) for step in steps if isinstance(step.get("loss"), (int, float))]
     return Training(
         name=name,
-        method=str(row.get("method", "")),
+        method=" ".join(str(row[key]) for key in ("method", "condition") if row.get(key)),
         target=_target(row.get("target")),
+        seed=row["seed"] if isinstance(row.get("seed"), int) else None,
         rows=_count(row.get("rows")),
         tokens=_count(row.get("tokens")),
         steps=len(steps),

@@ -110,7 +110,7 @@ def other_figures(run: Run, shown: set[str]) -> list[Figure]:
 
 def flat(row: Row) -> list[tuple[str, str]]:
     """A nested value as names and texts, such as 'versions, torch' and '2.13'."""
-    return [(_spaced(key), _clipped(value)) for key, value in _flat(row)]
+    return [(key.replace("_", " "), _clipped(value)) for key, value in _flat(row)]
 
 
 def study_name(run: Run) -> str:
@@ -120,7 +120,7 @@ def study_name(run: Run) -> str:
     except tomllib.TOMLDecodeError:
         settings = {}
     study: Any = settings.get("study")
-    name = settings.get("name") or (study.get("name") if isinstance(study, dict) else study)
+    name = settings.get("title") or settings.get("name") or (study.get("name") if isinstance(study, dict) else study)
     return name if isinstance(name, str) and name else run.folder.resolve().name
 
 
@@ -131,7 +131,7 @@ def precisions(records: list[Record]) -> list[str]:
 
 def _flat(value: object, key: str = "") -> list[tuple[str, str]]:
     if isinstance(value, dict):
-        return [one for name, inner in value.items() for one in _flat(inner, f"{key}.{name}" if key else str(name))]
+        return [one for name, inner in value.items() for one in _flat(inner, f"{key}, {name}" if key else str(name))]
     if isinstance(value, list) and any(isinstance(inner, (dict, list)) for inner in value):
         return [one for index, inner in enumerate(value, start=1) for one in _flat(inner, f"{key} {index}")]
     if isinstance(value, list):
@@ -145,10 +145,6 @@ def _plain(value: object) -> str:
     if value is None:
         return "not recorded"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _spaced(key: str) -> str:
-    return key.replace("_", " ").replace(".", ", ")
 
 
 def _clipped(text: str) -> str:

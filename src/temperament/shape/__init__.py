@@ -1,0 +1,1 @@
+"""Ways to shape: one file a method, and the trainer that they share."""

@@ -26,6 +26,9 @@ class FitProgress:
     loss: float
     tokens_per_second: float
 
+    def __str__(self) -> str:
+        return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.tokens_per_second:.0f} tokens/s"
+
 
 class Watch(Protocol):
     """Is told how far a fitting is."""

@@ -29,14 +29,14 @@ Preset = Literal["default", "paper"]
 class QLora:
     """Fit an adapter to opinions that show a target.
 
-    The 4-bit part is the subject's: load it with precision ``nf4`` for QLoRA proper; on any other precision this is LoRA.
+    The 4-bit part is the subject's: load it with precision ``nf4`` for QLoRA proper; on any other this is LoRA.
 
     Attributes:
         rank: of each branch.
         alpha: the branch is scaled by alpha / rank.
         dropout: on the input of each branch.
-        modules: names of the adapted maps; none is every linear map inside the blocks, which on LLaMA are the q, k, v, o,
-            gate, up and down projections of the paper.
+        modules: names of the adapted maps; none is every linear map inside the blocks, which on LLaMA are the q, k,
+            v, o, gate, up and down projections of the paper.
         epochs: passes over the rows.
         batch: rows behind one step (the paper: micro-batch 1, accumulation 8).
         learning_rate: at its peak; cosine.
@@ -79,16 +79,14 @@ class QLora:
             return cls()
         if name == "paper":
             return cls(loss="sequence", has_stop_token=False, condition="paper")
-        raise UnknownNameError("preset", name, ("default", "paper"))
+        raise UnknownNameError(kind="preset", asked=name, known=("default", "paper"))
 
     @property
     def name(self) -> str:
         """As on the command line and in records."""
         return "qlora"
 
-    def fit(
-        self, subject: Subject, target: Target, opinions: Opinions, workspace: Workspace = Workspace()
-    ) -> Edit:
+    def fit(self, subject: Subject, target: Target, opinions: Opinions, workspace: Workspace = Workspace()) -> Edit:
         """An adapter for one target; see ``fit_each``."""
         return self.fit_each(subject, [target], opinions, workspace)[0]
 
@@ -128,9 +126,7 @@ class QLora:
         shapes = (subject.shape(path) for path in adapted_paths(subject, self.modules))
         return sum(self.rank * (shape.inputs + shape.outputs) for shape in shapes)
 
-    def _train(
-        self, subject: OpenSubject, rows: dict[Target, list[Encoded]], workspace: Workspace
-    ) -> list[Edit]:
+    def _train(self, subject: OpenSubject, rows: dict[Target, list[Encoded]], workspace: Workspace) -> list[Edit]:
         shape = LoraShape(self.rank, self.alpha / self.rank, self.dropout, self.modules)
         adapters = Adapters(subject, shape, len(rows), self.seed)
         training = Training(subject, adapters, list(rows.values()), self._schedule(), workspace)

@@ -18,7 +18,7 @@ def make_method(name: str, preset: str = "default", settings: Mapping[str, Any] 
         RequestError: a setting is of the wrong type.
     """
     if name not in NAMES:
-        raise UnknownNameError("method", name, NAMES)
+        raise UnknownNameError(kind="method", asked=name, known=NAMES)
     from temperament.shape.qlora import QLora
 
     table = {**table_of(QLora.preset(preset)), **(settings or {}), "seed": seed}

@@ -34,8 +34,8 @@ class Schedule:
     Attributes:
         epochs: passes over the rows.
         batch: rows of a target behind one step of the optimiser.
-        micro_tokens: tokens that go through the model at once, at most, unless one row of each target has more; it bounds memory and
-            changes nothing else.
+        micro_tokens: tokens that go through the model at once, at most, unless one row of each target has more; it
+            bounds memory and changes nothing else.
         learning_rate: at its peak; it rises linearly over the share ``warmup`` of the steps and falls as a cosine.
         weight_decay: of AdamW.
         clip: norm of a target's gradient, at most.
@@ -232,7 +232,7 @@ class Training:
 
 def row_losses(
     subject: OpenSubject, rows: Sequence[Encoded], *, groups: int, has_sequence_loss: bool
-) -> Float[Tensor, "row"]:
+) -> Float[Tensor, " row"]:
     """Mean cross-entropy of each row, over its answer or over all of it.
 
     The tokens with which all rows begin (the template and a system prompt) are computed once a group, the rows of one

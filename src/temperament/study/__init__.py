@@ -1,0 +1,1 @@
+"""Studies: plans of cells, run, resumed, scored."""

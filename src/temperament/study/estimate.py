@@ -37,9 +37,11 @@ class Work:
 
 @dataclass(frozen=True)
 class Forecast:
-    """Attributes:
-    seconds: None where the subject is remote.
-    gigabytes: of memory at the peak; None where the subject is remote.
+    """What a study will cost.
+
+    Attributes:
+        seconds: None where the subject is remote.
+        gigabytes: of memory at the peak; None where the subject is remote.
     """
 
     seconds: float | None

@@ -3,17 +3,19 @@
 import hashlib
 import shutil
 import time
+import tomllib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
 from temperament.errors import BadFileError, MismatchError, TemperamentError
 from temperament.opinion.row import Opinions, load_opinions
 from temperament.record import Generation, read_json, to_json, write_text
+from temperament.settings import read_toml
 from temperament.study.plan import Cell, MethodPlan, Study, condition_of
 from temperament.study.progress import Reporter, Silent
 
@@ -52,6 +54,11 @@ class Bench:
     subject: Any
     reporter: Reporter
     clock: "Clock"
+
+    @property
+    def shaping(self) -> Opinions:
+        """The rows that edits may be fitted to: no topic of them is asked or trains a classifier."""
+        return self.opinions.split("shape")
 
     def edit_folder(self, cell: Cell) -> Path:
         """Where a cell's edit is kept."""
@@ -163,13 +170,14 @@ def _fit(bench: Bench, plan: MethodPlan, cells: Sequence[Cell]) -> None:
     bench.reporter.begin(f"fitting {plan.name} ({names})", 1000)
 
     def watch(progress: FitProgress) -> None:
-        note = f"step {progress.step}/{progress.steps}, loss {progress.loss:.3f}, {progress.tokens_per_second:.0f} tokens/s"
-        bench.reporter.advance(1000 * progress.step // progress.steps, note)
+        bench.reporter.advance(1000 * progress.step // progress.steps, str(progress))
 
-    checkpoint = bench.folder / "checkpoints" / f"{plan.name}-{condition_of(plan)}-s{seed}.safetensors".replace(" ", "-")
+    checkpoint = (
+        bench.folder / "checkpoints" / f"{plan.name}-{condition_of(plan)}-s{seed}.safetensors".replace(" ", "-")
+    )
     with bench.clock.measured(f"fitting {plan.name} {condition_of(plan)} s{seed}"):
         targets = [cell.target for cell in missing.values() if cell.target]
-        edits = method.fit_each(bench.subject, targets, bench.opinions, Workspace(checkpoint, watch=watch))
+        edits = method.fit_each(bench.subject, targets, bench.shaping, Workspace(checkpoint, watch=watch))
     for cell, edit in zip(missing.values(), edits, strict=True):
         _write_training(bench, cell, edit)
         edit.save(bench.edit_folder(cell))
@@ -221,18 +229,24 @@ def _write_provenance(bench: Bench) -> None:
     subject = bench.subject
     found = {
         "subject": {"name": subject.name, "fingerprint": subject.fingerprint, "precision": subject.precision},
-        "opinions": {"name": bench.opinions.name, "rows": len(bench.opinions), "sha256": hashlib.sha256(rows).hexdigest()},
+        "opinions": {
+            "name": bench.opinions.name,
+            "rows": len(bench.opinions),
+            "sha256": hashlib.sha256(rows).hexdigest(),
+        },
         "seeds": bench.study.seeds,
         "versions": versions(),
         "hardware": hardware(),
     }
     path = bench.folder / PROVENANCE
     if path.exists() and (before := read_json(path, dict[str, Any])) != msgspec.to_builtins(found):
-        changed = [key for key in ("subject", "opinions", "versions") if before.get(key) != msgspec.to_builtins(found[key])]
+        changed = [
+            key for key in ("subject", "opinions", "versions") if before.get(key) != msgspec.to_builtins(found[key])
+        ]
         if changed:
             message = (
-                f"{bench.folder} was begun with other {' and '.join(changed)} than are here now, and its cells would not "
-                f"be comparable: use another folder (--out), or restore what was there (see {path})."
+                f"{bench.folder} was begun with other {' and '.join(changed)} than are here now, and its cells would "
+                f"not be comparable: use another folder (--out), or restore what was there (see {path})."
             )
             raise MismatchError(message)
     write_text(path, to_json(found))
@@ -262,7 +276,7 @@ def _training_work(bench: Bench, cells: Sequence[Cell]) -> tuple[int, int]:
         method = make_method(plan.name, plan.preset, plan.settings) if plan.name != "adapter" else None
         mine = [cell.target for cell in cells if cell.condition == condition_of(plan) and cell.method == plan.name]
         if isinstance(method, QLora):
-            tokens += sum(method.training_tokens(bench.subject, each, bench.opinions) for each in mine if each)
+            tokens += sum(method.training_tokens(bench.subject, each, bench.shaping) for each in mine if each)
             parameters = max(parameters, len(mine) * method.parameters(bench.subject))
     return tokens, parameters
 
@@ -285,7 +299,9 @@ def _claimed(folder: Path, study: Study) -> Generator[None]:
         write_text(folder / STUDY, text)
         yield
     except OSError as error:
-        message = f"{folder} cannot be written to: {error}. Make room or choose another folder; what is complete is kept."
+        message = (
+            f"{folder} cannot be written to: {error}. Make room or choose another folder; what is complete is kept."
+        )
         raise TemperamentError(message) from error
     finally:
         lock.release()
@@ -301,15 +317,29 @@ def _check_folder(folder: Path, text: str) -> None:
     if not (folder / STUDY).exists():
         message = f"{folder} holds files and no run: give another folder (--out), so that nothing of yours is changed."
         raise BadFileError(message)
-    before = (folder / STUDY).read_text(encoding="utf-8")
-    if before != text:
-        there, here = set(before.splitlines()), set(text.splitlines())
-        changed = "; ".join(line.strip() for line in text.splitlines() if line in here - there) or "fewer settings"
+    there, here = _flat(read_toml(folder / STUDY)), _flat(tomllib.loads(text))
+    changed = [
+        f"{key} is {there.get(key, 'not set')} there and {here.get(key, 'not set')} here"
+        for key in dict.fromkeys([*here, *there])
+        if there.get(key) != here.get(key)
+    ]
+    if changed:
         message = (
-            f"{folder} holds a run of another study (here: {changed}): give another folder (--out), "
+            f"{folder} holds a run of another study: {'; '.join(changed)}. Give another folder (--out), "
             f"or remove that one to run anew."
         )
         raise MismatchError(message)
+
+
+def _flat(value: Any, place: str = "") -> dict[str, Any]:
+    """A nested table as one of paths to values."""
+    if isinstance(value, dict):
+        pairs = cast(dict[str, Any], value).items()
+    elif isinstance(value, list) and value and isinstance(value[0], dict):
+        pairs = ((str(number), inner) for number, inner in enumerate(cast(list[Any], value)))
+    else:
+        return {place: value}
+    return {path: found for key, inner in pairs for path, found in _flat(inner, f"{place}.{key}".lstrip(".")).items()}
 
 
 def _peak_memory() -> float:
@@ -318,4 +348,3 @@ def _peak_memory() -> float:
 
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
-

@@ -82,7 +82,7 @@ class InterviewPlan:
 
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
-            raise UnknownNameError("split", self.split, SPLITS)
+            raise UnknownNameError(kind="split", asked=self.split, known=SPLITS)
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,9 @@ class Study:
             raise RequestError(message)
         for strength in self.strengths:
             if strength == 0.0:
-                message = "strength 0 was asked for: that is the untouched model, which every study has beside its edits."
+                message = (
+                    "strength 0 was asked for: that is the untouched model, which every study has beside its edits."
+                )
                 raise RequestError(message)
 
     @property
@@ -217,7 +219,7 @@ def load_study(source: str | Path, assignments: Sequence[str] = ()) -> Study:
     if not path.exists() and path.suffix != ".toml":
         known = presets()
         if str(source) not in known:
-            raise UnknownNameError("study preset", str(source), known)
+            raise UnknownNameError(kind="study preset", asked=str(source), known=known)
         path = known[str(source)]
     return study_from(override(read_toml(path), assignments), str(path.name))
 

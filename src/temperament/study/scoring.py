@@ -62,7 +62,15 @@ def _figures(cell: Cell, target: Target | None, records: Sequence[Record], score
     # Without a target everything but alignment to it is measured; any target serves to ask for the rest.
     asked = target or Target(next(iter(TRAITS)))
     return [
-        _figure(cell, target, records, found.metric, found.estimate, scorer.name, (found.measured_trait, found.measured_pole))
+        _figure(
+            cell,
+            target,
+            records,
+            found.metric,
+            found.estimate,
+            scorer.name,
+            (found.measured_trait, found.measured_pole),
+        )
         for scorer in scorers
         for found in scorer.measure(records, asked)
         if target or not found.metric.startswith("trait_alignment")

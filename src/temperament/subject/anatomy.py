@@ -1,13 +1,13 @@
 """Where things are in a transformers model: the one file that knows how decoders are built.
 
-Blocks return tensors or tuples, linear maps are ``nn.Linear``, GPT-2's ``Conv1D`` or 4-bit, gates are separate or fused with
-the up projection. Everything else in the package speaks of layers, sites and paths.
+Blocks return tensors or tuples, linear maps are ``nn.Linear``, GPT-2's ``Conv1D`` or 4-bit, gates are separate or
+fused with the up projection. Everything else in the package speaks of layers, sites and paths.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
@@ -86,8 +86,8 @@ class Anatomy:
         module = self.linear(path)
         if isinstance(module, nn.Linear):
             return Shape(module.in_features, module.out_features)
-        inputs, outputs = module.weight.shape  # Conv1D keeps its weight transposed.
-        return Shape(int(inputs), int(outputs))
+        weight = cast(Tensor, module.weight)  # Conv1D keeps it transposed.
+        return Shape(weight.shape[0], weight.shape[1])
 
     def is_transposed(self, path: str) -> bool:
         """Whether the weight is stored as [input, output], as Conv1D does (PEFT: ``fan_in_fan_out``)."""
@@ -127,12 +127,19 @@ class Anatomy:
         if site.place == "gate":
             gate = _find_gate(block)
             assert gate is not None
-            return gate.register_forward_hook(lambda _module, _inputs, output: function(output))
-        return block.register_forward_hook(lambda _module, _inputs, output: _on_first(output, function))
+            return _after(gate, lambda _inputs, output: function(output))
+        return _after(block, lambda _inputs, output: _on_first(output, function))
 
     def branch(self, path: str, side: Callable[[Tensor], Tensor]) -> RemovableHandle:
         """Add ``side(input)`` to the output of a linear map; removing the handle takes it away."""
-        return self.linear(path).register_forward_hook(lambda _module, inputs, output: output + side(inputs[0]))
+        return _after(self.linear(path), lambda inputs, output: output + side(inputs[0]))
+
+
+def _after(module: nn.Module, change: Callable[[Any, Any], Any]) -> RemovableHandle:
+    def hook(_module: nn.Module, inputs: Any, output: Any) -> Any:
+        return change(inputs, output)
+
+    return module.register_forward_hook(hook)
 
 
 def _on_first(output: Any, function: Callable[[Tensor], Tensor]) -> Any:
@@ -151,7 +158,9 @@ def _find_blocks(model: nn.Module) -> tuple[str, nn.ModuleList]:
     for path, module in model.named_modules():
         if isinstance(module, nn.ModuleList) and len(module) == expected:
             return path, module
-    message = f"{type(model).__name__} has no list of {expected} blocks: only decoders built as one stack are supported."
+    message = (
+        f"{type(model).__name__} has no list of {expected} blocks: only decoders built as one stack are supported."
+    )
     raise SeamError(message)
 
 

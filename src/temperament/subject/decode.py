@@ -1,8 +1,8 @@
 """The decoding loop: batched, each row drawing from its own seed.
 
 Why not ``generate``: its top-p sorts the whole vocabulary for every token, one generator serves all rows (what a row
-draws then depends on who shares its batch), finished rows go on costing, and nothing tells a hook which positions belong
-to the reply.
+draws then depends on who shares its batch), finished rows go on costing, and nothing tells a hook which positions
+belong to the reply.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,8 @@ TOP = 256
 DROP = 0.2
 
 
-# The tokens of a reply without the stop token, None where the model's logits broke down; and whether it ended by itself.
+# The tokens of a reply without the stop token, None where the model's logits broke down; and whether it ended by
+# itself.
 Decoded = tuple[list[int] | None, bool]
 
 

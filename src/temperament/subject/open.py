@@ -65,8 +65,11 @@ class OpenSubject(Subject):
         """Load a folder with ``config.json``, safetensors and a tokenizer; nothing pickled is read.
 
         Args:
+            folder: of the model.
+            name: as it was asked for.
             precision: of the weights: auto (bfloat16 where the device computes in it, else float32), float32,
                 bfloat16, or nf4 (bitsandbytes).
+            trust_remote_code: run code that comes with the model.
             fingerprint: where it is known from elsewhere; else it is computed from the weights' files.
 
         Raises:
@@ -81,7 +84,7 @@ class OpenSubject(Subject):
         try:
             with _quiet():
                 tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
-                model, found = AutoModelForCausalLM.from_pretrained(
+                loaded: Any = AutoModelForCausalLM.from_pretrained(
                     folder,
                     use_safetensors=True,
                     output_loading_info=True,
@@ -92,6 +95,7 @@ class OpenSubject(Subject):
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             message = f"'{name}' cannot be loaded as a decoder from {folder}: {_reason(error)}"
             raise BadFileError(message) from error
+        model, found = loaded
         _check_complete(found, name, folder)
         if precision == "nf4":
             _keep_weights_unpacked(model)
@@ -302,7 +306,7 @@ def _keep_weights_unpacked(model: nn.Module) -> None:
     """
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
-            module.support_avx512bf16_for_cpu = False  # pyright: ignore[reportAttributeAccessIssue]
+            setattr(module, "support_avx512bf16_for_cpu", False)  # noqa: B010 - no attribute that the type checker knows
 
 
 @contextmanager

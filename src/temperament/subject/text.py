@@ -108,7 +108,9 @@ class ChatFormat:
 
     def _find_ending(self, after: str, known: set[int]) -> tuple[int, ...]:
         ids = list(self.tokenizer(after, add_special_tokens=False)["input_ids"])
-        special = known | set(self.tokenizer.all_special_ids)
+        # Some tokenizers know the end of a turn only as an added token, not by a name such as eos_token.
+        added = {number for number, token in self.tokenizer.added_tokens_decoder.items() if token.special}
+        special = known | set(self.tokenizer.all_special_ids) | added
         for position, token in enumerate(ids):
             if token in special:
                 return tuple(ids[: position + 1])

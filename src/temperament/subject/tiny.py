@@ -1,4 +1,4 @@
-"""Tiny random subjects, built from the real configurations of real architectures: for tests and for trying things out."""
+"""Tiny random subjects from the real configurations of real architectures: for tests and for trying things out."""
 
 from pathlib import Path
 from typing import Any, cast
@@ -46,7 +46,7 @@ def tiny_subject(architecture: str = "llama", seed: int = 0) -> OpenSubject:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     if architecture not in ARCHITECTURES:
-        raise UnknownNameError("architecture", architecture, ARCHITECTURES)
+        raise UnknownNameError(kind="architecture", asked=architecture, known=ARCHITECTURES)
     tokenizer = byte_tokenizer()
     special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id, "bos_token_id": None}
     config = AutoConfig.for_model(architecture, vocab_size=len(tokenizer), **special, **ARCHITECTURES[architecture])
