@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from temperament.errors import BadFileError
+from temperament.errors import BadFileError, TemperamentError
 
 Value = TypeVar("Value")
 
@@ -155,7 +155,10 @@ def read_json(path: Path, kind: type[Value]) -> Value:
     except FileNotFoundError:
         message = f"{path} does not exist."
         raise BadFileError(message) from None
-    except msgspec.MsgspecError as error:
+    except IsADirectoryError:
+        message = f"{path} is a folder, not a file."
+        raise BadFileError(message) from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         message = f"{path} is not a {kind.__name__} file: {error}."
         raise BadFileError(message) from None
 
@@ -186,6 +189,10 @@ def read_lines(path: Path, kind: type[Value]) -> list[Value]:
             continue
         try:
             rows.append(msgspec.json.decode(line, type=kind))
+        except TemperamentError as error:
+            # What the type itself refuses, such as an opinion about a trait that does not exist.
+            message = f"{path}:{number}: {error}"
+            raise BadFileError(message) from None
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             message = f"{path}:{number}: not a {kind.__name__} line: {error}. Mend or remove the line."
             raise BadFileError(message) from None

@@ -5,7 +5,7 @@ import types
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -45,6 +45,9 @@ def read_toml(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         message = f"{path} does not exist."
         raise BadFileError(message) from None
+    except IsADirectoryError:
+        message = f"{path} is a folder: give a TOML file."
+        raise BadFileError(message) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"{path} is not valid TOML: {error}. Mend that line."
         raise BadFileError(message) from None
@@ -53,7 +56,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 def override(table: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
     """A copy of a table with ``a.b=value`` assignments; values are TOML, and bare words are strings.
 
-    A list of tables is addressed by number: ``method.0.rank=8``.
+    A list of tables is addressed by number: ``method.0.settings.rank=8``.
 
     Raises:
         RequestError: an assignment has no '=', or goes into something that is no table.
@@ -100,6 +103,9 @@ def _value(hint: Any, value: Any, place: str) -> Any:
     if get_origin(hint) is tuple and is_dataclass(item := get_args(hint)[0]):
         rows = value if isinstance(value, list) else [value]
         return tuple(_value(item, row, f"{place}.{number}") for number, row in enumerate(rows))
+    if get_origin(hint) is Literal and isinstance(value, str) and value not in get_args(hint):
+        outer, _, key = place.rpartition(".")
+        raise UnknownNameError(kind=key, asked=value, known=get_args(hint), place=outer)
     if get_origin(hint) in (Union, types.UnionType) and value == "" and type(None) in get_args(hint):
         return None
     try:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -64,13 +64,16 @@ def app() -> None:
     """
 
 
-def main(arguments: Sequence[str] | None = None) -> Any:
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exits with 0 done, 1 the work failed, 2 the request was wrong."""
     try:
-        return app(args=arguments, standalone_mode=True)
+        sys.exit(app(args=arguments, standalone_mode=False))
     except TemperamentError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort:
         click.echo("stopped: what is complete is kept, and the same command goes on from there.", err=True)
         sys.exit(130)

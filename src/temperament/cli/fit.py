@@ -6,6 +6,7 @@ import click
 
 from temperament.cli import option
 from temperament.cli.progress import reporter
+from temperament.errors import BadFileError
 
 
 @click.command()
@@ -47,6 +48,10 @@ def fit(
     from temperament.subject.base import Subject
     from temperament.trait import Target
 
+    place = out.resolve()
+    if place.is_file() or (place.is_dir() and any(place.iterdir()) and not (place / "edit.json").exists()):
+        message = f"{out} exists and is no edit: choose another folder, so that nothing of yours is replaced."
+        raise BadFileError(message)
     target = Target.parse(wanted)
     fitted = make_method(method, preset, override({}, assignments), seed)
     rows = load_opinions(opinions).split("shape")
@@ -57,9 +62,9 @@ def fit(
     def watch(progress: FitProgress) -> None:
         shown.advance(1000 * progress.step // progress.steps, str(progress))
 
-    checkpoint = out.with_name(f".{out.name}.checkpoint.safetensors")
+    checkpoint = place.with_name(f".{place.name}.checkpoint.safetensors")
     edit = fitted.fit(subject, target, rows, Workspace(checkpoint, watch=watch))
-    edit.save(out)
+    edit.save(place)
     checkpoint.unlink(missing_ok=True)
     shown.end()
     click.echo(f"edit: {out}")

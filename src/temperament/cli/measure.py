@@ -14,9 +14,7 @@ from temperament.study.plan import InterviewPlan, MethodPlan, OpinionPlan, Study
 @option.subject()
 @option.edit
 @click.option("--target", default=None, help="Trait or trait:pole. [default: what the edit says it is for, if it does]")
-@click.option(
-    "--opinions", type=click.Path(), default=None, help="JSON lines or CSV. [default: the shipped Opinion QA]"
-)
+@click.option("--opinions", type=click.Path(), default=None, help="JSON lines. [default: the shipped Opinion QA]")
 @click.option("--questions", type=click.IntRange(min=1), default=1, show_default=True, help="Asked on each test topic.")
 @click.option("--max-new-tokens", type=click.IntRange(min=1), default=150, show_default=True, help="Of a reply.")
 @click.option(

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from temperament.errors import RequestError
 from temperament.trait import EVERY_TARGET
 
-INNER_FOLDS = 5
+INNER_FOLDS = 3
 WORD_WEIGHTS = (0.0, 1.0)
-INVERSE_PENALTIES = (1.0, 3.0, 10.0, 30.0)
+INVERSE_PENALTIES = (1.0, 3.0, 10.0)
 MOST_WORDS = 4000
 _SMALLEST = 1e-12
 
@@ -146,7 +146,22 @@ def _regress(features: Probabilities, shown: Codes, inverse_penalty: float) -> _
         )
         raise RequestError(message)
     with _single_threaded():
-        return LogisticRegression(C=inverse_penalty, max_iter=5000).fit(features, shown)
+        basis = _row_space(features)
+        regression = LogisticRegression(C=inverse_penalty, max_iter=5000).fit(features @ basis, shown)
+    regression.coef_ = regression.coef_ @ basis.T
+    regression.n_features_in_ = features.shape[1]
+    return regression
+
+
+def _row_space(features: Probabilities) -> Probabilities:
+    """An orthonormal basis [feature, direction] of what the rows span.
+
+    With a ridge penalty the weights lie in the span of the rows, so a fit in these coordinates is the same fit, and
+    with thousands of words and hundreds of answers it takes a fraction of the time.
+    """
+    if features.shape[1] <= features.shape[0]:
+        return np.eye(features.shape[1])
+    return np.linalg.qr(features.T)[0]
 
 
 def _single_threaded() -> AbstractContextManager[object]:

@@ -32,6 +32,9 @@ def read_public_csv(path: Path, split: Split = "shape") -> Opinions:
     except FileNotFoundError:
         message = f"{path} does not exist."
         raise BadFileError(message) from None
+    except IsADirectoryError:
+        message = f"{path} is a folder: give a CSV file."
+        raise BadFileError(message) from None
     except (csv.Error, UnicodeDecodeError) as error:
         message = f"{path} is not valid CSV: {error}."
         raise BadFileError(message) from None

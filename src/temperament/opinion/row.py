@@ -104,7 +104,9 @@ def write_opinions(path: Path, opinions: Iterable[Opinion]) -> None:
 
 
 def load_opinions(path: Path | str | None = None) -> Opinions:
-    """Opinion QA: the shipped set, or a file or folder of JSON lines.
+    """Opinion QA: the shipped set, a file or folder of JSON lines, or a CSV file with the public columns.
+
+    The rows of a CSV file are of the split ``shape``.
 
     Raises:
         BadFileError: the path does not exist, or holds no opinions, or a line is malformed.
@@ -113,6 +115,10 @@ def load_opinions(path: Path | str | None = None) -> Opinions:
     if not place.exists():
         message = f"{place} does not exist: give a file or a folder of JSON lines."
         raise BadFileError(message)
+    if place.suffix.lower() == ".csv":
+        from temperament.opinion.csv_format import read_public_csv
+
+        return read_public_csv(place)
     found = sorted(place.glob("*.jsonl")) if place.is_dir() else [place]
     rows = [row for file in found for row in read_lines(file, Opinion)]
     if not rows:

@@ -79,13 +79,15 @@ class Adapters(nn.Module):
             for path in self.paths
         }
 
-    def clip(self, limit: float) -> None:
-        """Scale the gradient of each target to a norm of at most ``limit``, as if it trained alone."""
+    def clip(self, limit: float) -> list[float]:
+        """Scale the gradient of each target to a norm of at most ``limit``, as if it trained alone; gives the norms."""
         gradients = [parameter.grad for parameter in self.parameters() if parameter.grad is not None]
         squares = torch.stack([gradient.flatten(1).square().sum(dim=1) for gradient in gradients]).sum(dim=0)
-        factor = (limit / (squares.sqrt() + 1e-6)).clamp(max=1.0)
+        norms = squares.sqrt()
+        factor = (limit / (norms + 1e-6)).clamp(max=1.0)
         for gradient in gradients:
             gradient.mul_(factor[:, None, None])
+        return norms.tolist()
 
     def _side(self, path: str) -> Side:
         down, up = self.down[_key(path)], self.up[_key(path)]

@@ -43,7 +43,8 @@ class Workspace:
     """Where a fitting keeps its checkpoint, and whom it tells.
 
     Attributes:
-        checkpoint: a file; a killed fitting goes on from it, a finished one removes it. None keeps none.
+        checkpoint: a file; a killed fitting goes on from it, and one that is given again after it ended ends at once.
+            Who saved the edit removes it, and any with a number added to its name. None keeps none.
         seconds: between checkpoints.
         watch: is told after every step.
     """

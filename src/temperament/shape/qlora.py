@@ -68,6 +68,22 @@ class QLora:
     seed: int = 0
     condition: str = "default"
 
+    def __post_init__(self) -> None:
+        for name in ("rank", "epochs", "batch", "max_length", "micro_tokens"):
+            if getattr(self, name) < 1:
+                message = f"{name} is {getattr(self, name)}: it needs to be at least 1."
+                raise RequestError(message)
+        for name, is_right, range_ in (
+            ("dropout", 0 <= self.dropout < 1, "at least 0 and below 1"),
+            ("warmup", 0 <= self.warmup <= 1, "a share, 0 to 1"),
+            ("learning_rate", self.learning_rate > 0, "above 0"),
+            ("weight_decay", self.weight_decay >= 0, "at least 0"),
+            ("clip", self.clip > 0, "above 0"),
+        ):
+            if not is_right:
+                message = f"{name} is {getattr(self, name)}: it needs to be {range_}."
+                raise RequestError(message)
+
     @classmethod
     def preset(cls, name: str) -> Self:
         """``default``, or ``paper``: loss over the whole sequence and no end of turn learned, as in the public recipe.
@@ -102,7 +118,7 @@ class QLora:
         Raises:
             SeamError: the subject's weights are not at hand.
             RequestError: no opinion shows a target, or a row is longer than ``max_length``.
-            TrainingError: the loss is not finite.
+            TrainingError: the loss or its gradient is not finite.
         """
         if not isinstance(subject, OpenSubject):
             message = f"QLoRA was asked for on {subject.name}, whose weights are not at hand: load it from a folder."
@@ -110,7 +126,7 @@ class QLora:
         rows = {target: self._rows(subject, target, opinions) for target in targets}
         edits: dict[Target, Edit] = {}
         # Targets with as many rows take the same steps and share them.
-        for size, group in groupby(sorted(targets, key=lambda target: len(rows[target])), lambda t: len(rows[t])):
+        for size, group in groupby(sorted(rows, key=lambda target: len(rows[target])), lambda t: len(rows[t])):
             together = list(group)
             place = _own(workspace, size, is_shared=len({len(found) for found in rows.values()}) > 1)
             trained = self._train(subject, {target: rows[target] for target in together}, place)
@@ -147,7 +163,6 @@ class QLora:
                 versions=versions(),
             )
             edits.append(WeightEdit(origin, branches=adapters.branches(number), scale=shape.scale))
-        training.finish()
         return edits
 
     def _rows(self, subject: OpenSubject, target: Target, opinions: Opinions) -> list[Encoded]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from temperament.errors import UnknownNameError
+from temperament.errors import RequestError, UnknownNameError
 from temperament.settings import build, table_of
 from temperament.shape.protocol import Method
 
@@ -15,10 +15,13 @@ def make_method(name: str, preset: str = "default", settings: Mapping[str, Any] 
 
     Raises:
         UnknownNameError: there is no such method, preset or setting.
-        RequestError: a setting is of the wrong type.
+        RequestError: a setting is of the wrong type, or the seed is among the settings.
     """
     if name not in NAMES:
         raise UnknownNameError(kind="method", asked=name, known=NAMES)
+    if settings and "seed" in settings:
+        message = f"method {name}.seed is {settings['seed']!r}: give a seed as --seed, or as seeds of a study."
+        raise RequestError(message)
     from temperament.shape.qlora import QLora
 
     table = {**table_of(QLora.preset(preset)), **(settings or {}), "seed": seed}

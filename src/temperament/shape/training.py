@@ -7,7 +7,7 @@ same adapter as one that was never stopped.
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -71,6 +71,7 @@ class _State(msgspec.Struct):
     identity: str
     step: int
     history: list[list[Step]]
+    tensors: str
 
 
 @dataclass
@@ -105,7 +106,7 @@ class Training:
         """Train to the end, from the checkpoint where there is one.
 
         Raises:
-            TrainingError: the loss is not finite.
+            TrainingError: the loss or its gradient is not finite.
         """
         self._resume()
         began, saved, tokens = time.monotonic(), time.monotonic(), 0
@@ -119,15 +120,10 @@ class Training:
                 if self.workspace.watch:
                     speed = tokens / (time.monotonic() - began)
                     self.workspace.watch(FitProgress(self.step, self.steps, sum(losses) / len(losses), speed))
-                if time.monotonic() - saved > self.workspace.seconds and self.step < self.steps:
+                if time.monotonic() - saved > self.workspace.seconds or self.step == self.steps:
                     self._save()
                     saved = time.monotonic()
         self.adapters.eval()
-
-    def finish(self) -> None:
-        """Remove the checkpoint: what came of it is kept elsewhere by now."""
-        if self.workspace.checkpoint:
-            self.workspace.checkpoint.unlink(missing_ok=True)
 
     def _rows_of_step(self, step: int) -> list[int]:
         """The same rows, by number, for every target."""
@@ -167,22 +163,25 @@ class Training:
         yield some
 
     def _update(self, losses: Sequence[float]) -> None:
-        for number, loss in enumerate(losses):
-            if not math.isfinite(loss):
-                message = (
-                    f"the loss of adapter {number} is {loss} at step {self.step + 1} of {self.steps}: nothing was "
-                    f"saved for this step. Lower the learning rate ({self.schedule.learning_rate:g}), or load the "
-                    f"model in float32."
-                )
-                raise TrainingError(message)
+        self._check("loss", losses)
+        self._check("gradient", self.adapters.clip(self.schedule.clip))
         rate = self.schedule.rate(self.step, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        self.adapters.clip(self.schedule.clip)
         self.optimizer.step()
         self.step += 1
         for steps, loss in zip(self.history, losses, strict=True):
             steps.append(Step(self.step, round(loss, 6), rate))
+
+    def _check(self, what: str, values: Sequence[float]) -> None:
+        for number, value in enumerate(values):
+            if not math.isfinite(value):
+                message = (
+                    f"the {what} of adapter {number} is {value} at step {self.step + 1} of {self.steps}: nothing was "
+                    f"saved for this step. Lower the learning rate ({self.schedule.learning_rate:g}), or load the "
+                    f"model in float32."
+                )
+                raise TrainingError(message)
 
     def _identity(self) -> str:
         """What must be equal for a checkpoint to be of this training."""
@@ -198,9 +197,10 @@ class Training:
         if path is None:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        state = _State(self._identity(), self.step, self.history)
+        tensors = self._tensors()
+        state = _State(self._identity(), self.step, self.history, _digest(tensors))
         aside = path.with_suffix(".aside")
-        save_file(self._tensors(), aside, metadata={"state": msgspec.json.encode(state).decode()})
+        save_file(tensors, aside, metadata={"state": msgspec.json.encode(state).decode()})
         aside.replace(path)
 
     def _resume(self) -> None:
@@ -300,7 +300,15 @@ def _read_checkpoint(path: Path) -> tuple[_State, dict[str, Tensor]] | None:
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            state = msgspec.json.decode(file.metadata()["state"], type=_State)
-            return state, {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            state = msgspec.json.decode((file.metadata() or {})["state"], type=_State)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, msgspec.MsgspecError, KeyError):
         return None
+    return (state, tensors) if _digest(tensors) == state.tensors else None
+
+
+def _digest(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(name.encode() + tensor.contiguous().numpy().tobytes())
+    return digest.hexdigest()

@@ -3,23 +3,23 @@
 import hashlib
 import shutil
 import time
-import tomllib
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 
-from temperament.errors import BadFileError, MismatchError, TemperamentError
+from temperament.errors import BadFileError, MismatchError
 from temperament.opinion.row import Opinions, load_opinions
 from temperament.record import Generation, read_json, to_json, write_text
-from temperament.settings import read_toml
-from temperament.study.plan import Cell, MethodPlan, Study, condition_of
+from temperament.study.claim import PROVENANCE, RESULTS, TIMING, check_provenance, claimed
+from temperament.study.plan import Cell, MethodPlan, Study, condition_of, slug
 from temperament.study.progress import Reporter, Silent
 
-STUDY, RESULTS, TIMING, PROVENANCE = "study.toml", "results.json", "timing.json", "provenance.json"
+CHECKPOINTS = "checkpoints"
 
 
 def run_study(study: Study, folder: Path, reporter: Reporter | None = None) -> Path:
@@ -29,14 +29,18 @@ def run_study(study: Study, folder: Path, reporter: Reporter | None = None) -> P
         The path of ``report.html``.
 
     Raises:
-        MismatchError: the folder holds a run of another study, or another process is running there.
+        MismatchError: the folder holds a run of another study, other edits, data or another model than are here
+            now, or another process is running there.
         BadFileError: the folder holds something else.
+        WorkError: the folder cannot be written to.
         TemperamentError: whatever the work itself raises; what is complete stays.
     """
     from temperament.report import render
 
     reporter = reporter or Silent()
-    with _claimed(folder, study):
+    study.cells()  # A plan that makes no sense is refused before it leaves a trace.
+    with claimed(folder, study):
+        _check_adapters(study, folder)
         if not (folder / RESULTS).exists():
             _work(study, folder, reporter)
         else:
@@ -94,6 +98,7 @@ def _work(study: Study, folder: Path, reporter: Reporter) -> None:
 
     clock = Clock(folder / TIMING)
     opinions = study_opinions(study)
+    check_provenance(folder, {"opinions": _described(opinions)})
     items = study_items(study, opinions)
     cells = study.cells()
     if any(not (folder / "records" / f"{cell.name}.jsonl").exists() for cell in cells):
@@ -108,6 +113,7 @@ def _work(study: Study, folder: Path, reporter: Reporter) -> None:
                 _fit(bench, method, [cell for cell in cells if (cell.method, cell.seed) == (method.name, seed)])
         for cell in cells:
             _ask(bench, cell, items)
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     reporter.begin("scoring", 1)
     with clock.measured("scoring"):
         score_run(study, opinions, folder)
@@ -164,23 +170,25 @@ def _fit(bench: Bench, plan: MethodPlan, cells: Sequence[Cell]) -> None:
         for cell in missing.values():
             edit.save(bench.edit_folder(cell))
         return
+    # All of them also where some are there: dropout draws for the targets of a fitting together, so that one alone
+    # would become another edit than in a run that was never stopped. The checkpoint of an ended fitting makes it quick.
+    fitted = {cell.edit: cell for cell in mine}
     seed = mine[0].seed
     method = make_method(plan.name, plan.preset, plan.settings, seed)
-    names = ", ".join(str(cell.target) for cell in missing.values())
+    names = ", ".join(str(cell.target) for cell in fitted.values())
     bench.reporter.begin(f"fitting {plan.name} ({names})", 1000)
 
     def watch(progress: FitProgress) -> None:
         bench.reporter.advance(1000 * progress.step // progress.steps, str(progress))
 
-    checkpoint = (
-        bench.folder / "checkpoints" / f"{plan.name}-{condition_of(plan)}-s{seed}.safetensors".replace(" ", "-")
-    )
+    checkpoint = bench.folder / CHECKPOINTS / f"{plan.name}-{slug(condition_of(plan))}-s{seed}.safetensors"
     with bench.clock.measured(f"fitting {plan.name} {condition_of(plan)} s{seed}"):
-        targets = [cell.target for cell in missing.values() if cell.target]
+        targets = [cell.target for cell in fitted.values() if cell.target]
         edits = method.fit_each(bench.subject, targets, bench.shaping, Workspace(checkpoint, watch=watch))
-    for cell, edit in zip(missing.values(), edits, strict=True):
-        _write_training(bench, cell, edit)
-        edit.save(bench.edit_folder(cell))
+    for cell, edit in zip(fitted.values(), edits, strict=True):
+        if cell.edit in missing:
+            _write_training(bench, cell, edit)
+            edit.save(bench.edit_folder(cell))
     shutil.rmtree(checkpoint.parent, ignore_errors=True)
     bench.reporter.end()
 
@@ -225,31 +233,39 @@ def _write_training(bench: Bench, cell: Cell, edit: Any) -> None:
 def _write_provenance(bench: Bench) -> None:
     from temperament.provenance import hardware, versions
 
-    rows = b"".join(msgspec.json.encode(row) for row in bench.opinions)
     subject = bench.subject
     found = {
         "subject": {"name": subject.name, "fingerprint": subject.fingerprint, "precision": subject.precision},
-        "opinions": {
-            "name": bench.opinions.name,
-            "rows": len(bench.opinions),
-            "sha256": hashlib.sha256(rows).hexdigest(),
-        },
+        "opinions": _described(bench.opinions),
         "seeds": bench.study.seeds,
         "versions": versions(),
         "hardware": hardware(),
     }
-    path = bench.folder / PROVENANCE
-    if path.exists() and (before := read_json(path, dict[str, Any])) != msgspec.to_builtins(found):
-        changed = [
-            key for key in ("subject", "opinions", "versions") if before.get(key) != msgspec.to_builtins(found[key])
-        ]
-        if changed:
+    check_provenance(bench.folder, {key: found[key] for key in ("subject", "opinions", "versions")})
+    write_text(bench.folder / PROVENANCE, to_json(found))
+
+
+def _described(opinions: Opinions) -> dict[str, Any]:
+    rows = b"".join(msgspec.json.encode(row) for row in opinions)
+    return {"name": opinions.name, "rows": len(opinions), "sha256": hashlib.sha256(rows).hexdigest()}
+
+
+def _check_adapters(study: Study, folder: Path) -> None:
+    """Raises MismatchError where the edit at an adapter's path is no longer the one that the run was begun with."""
+    plans = [plan for plan in study.method if plan.name == "adapter" and Path(plan.path or "").is_dir()]
+    for plan, cell in product(plans, study.cells()):
+        kept = folder / "edits" / cell.edit
+        if (cell.method, cell.condition) != (plan.name, condition_of(plan)) or not kept.exists():
+            continue
+        from temperament.edit.store import load_edit
+
+        there, here = load_edit(kept), load_edit(plan.path or "")
+        if (there.fingerprint, there.strength) != (here.fingerprint, here.strength):
             message = (
-                f"{bench.folder} was begun with other {' and '.join(changed)} than are here now, and its cells would "
-                f"not be comparable: use another folder (--out), or restore what was there (see {path})."
+                f"{folder} was begun with another edit than lies in {plan.path} now: use another folder (--out), or "
+                f"remove that one to measure anew."
             )
             raise MismatchError(message)
-    write_text(path, to_json(found))
 
 
 def _announce(bench: Bench, cells: Sequence[Cell], items: int) -> None:
@@ -270,7 +286,10 @@ def _training_work(bench: Bench, cells: Sequence[Cell]) -> tuple[int, int]:
     """Training tokens of the edits that are missing, and the parameters that train at once."""
     from temperament.shape.qlora import QLora
     from temperament.shape.registry import make_method
+    from temperament.subject.open import OpenSubject
 
+    if not isinstance(bench.subject, OpenSubject):
+        return 0, 0
     tokens, parameters = 0, 0
     for plan in bench.study.method:
         method = make_method(plan.name, plan.preset, plan.settings) if plan.name != "adapter" else None
@@ -279,67 +298,6 @@ def _training_work(bench: Bench, cells: Sequence[Cell]) -> tuple[int, int]:
             tokens += sum(method.training_tokens(bench.subject, each, bench.shaping) for each in mine if each)
             parameters = max(parameters, len(mine) * method.parameters(bench.subject))
     return tokens, parameters
-
-
-@contextmanager
-def _claimed(folder: Path, study: Study) -> Generator[None]:
-    """Hold a run's folder: one process at a time, one study in it."""
-    from filelock import FileLock, Timeout
-
-    text = study.to_toml()
-    _check_folder(folder, text)
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        message = f"{folder} is in use by another process: wait for it, or use another folder (--out)."
-        raise MismatchError(message) from None
-    try:
-        write_text(folder / STUDY, text)
-        yield
-    except OSError as error:
-        message = (
-            f"{folder} cannot be written to: {error}. Make room or choose another folder; what is complete is kept."
-        )
-        raise TemperamentError(message) from error
-    finally:
-        lock.release()
-
-
-def _check_folder(folder: Path, text: str) -> None:
-    """Raises where the folder holds a run of another study, or no run at all."""
-    if folder.is_file():
-        message = f"{folder} is a file: give a folder for the run (--out)."
-        raise BadFileError(message)
-    if not folder.exists() or not any(path.name != ".lock" for path in folder.iterdir()):
-        return
-    if not (folder / STUDY).exists():
-        message = f"{folder} holds files and no run: give another folder (--out), so that nothing of yours is changed."
-        raise BadFileError(message)
-    there, here = _flat(read_toml(folder / STUDY)), _flat(tomllib.loads(text))
-    changed = [
-        f"{key} is {there.get(key, 'not set')} there and {here.get(key, 'not set')} here"
-        for key in dict.fromkeys([*here, *there])
-        if there.get(key) != here.get(key)
-    ]
-    if changed:
-        message = (
-            f"{folder} holds a run of another study: {'; '.join(changed)}. Give another folder (--out), "
-            f"or remove that one to run anew."
-        )
-        raise MismatchError(message)
-
-
-def _flat(value: Any, place: str = "") -> dict[str, Any]:
-    """A nested table as one of paths to values."""
-    if isinstance(value, dict):
-        pairs = cast(dict[str, Any], value).items()
-    elif isinstance(value, list) and value and isinstance(value[0], dict):
-        pairs = ((str(number), inner) for number, inner in enumerate(cast(list[Any], value)))
-    else:
-        return {place: value}
-    return {path: found for key, inner in pairs for path, found in _flat(inner, f"{place}.{key}".lstrip(".")).items()}
 
 
 def _peak_memory() -> float:

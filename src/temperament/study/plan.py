@@ -1,5 +1,6 @@
 """A study's plan: what to shape, how, and what to ask; one TOML file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -51,13 +52,26 @@ class MethodPlan:
         name: of the method; or ``adapter``, an edit that is there already.
         preset: of its settings.
         path: of the edit, for ``adapter``.
-        settings: that differ from the preset.
+        settings: that differ from the preset; ``adapter`` knows ``condition`` alone.
     """
 
     name: str
     preset: str = "default"
     path: str | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        is_adapter = self.name == "adapter"
+        if is_adapter != (self.path is not None):
+            message = (
+                "method 'adapter' needs the path of an edit: write path = \"FOLDER\"."
+                if is_adapter
+                else f"method '{self.name}' was given the path {self.path}: only 'adapter' has one."
+            )
+            raise RequestError(message)
+        for key in self.settings if is_adapter else ():
+            if key != "condition":
+                raise UnknownNameError(kind="setting", asked=key, known=("condition",), place="method adapter")
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,16 @@ class InterviewPlan:
     def __post_init__(self) -> None:
         if self.split not in SPLITS:
             raise UnknownNameError(kind="split", asked=self.split, known=SPLITS)
+        for name in ("questions_per_topic", "topics", "max_new_tokens"):
+            if (value := getattr(self, name)) is not None and value < 1:
+                message = f"interview.{name} is {value}: it needs to be at least 1."
+                raise RequestError(message)
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            message = (
+                f"interview.temperature is {self.temperature} and top_p {self.top_p}: the first needs to be at least "
+                f"0, the second above 0 and at most 1."
+            )
+            raise RequestError(message)
 
 
 @dataclass(frozen=True)
@@ -109,7 +133,7 @@ class Cell:
     @property
     def edit(self) -> str:
         """Name of the edit's folder."""
-        parts = [self.method, self.condition.replace(", ", "-").replace(" ", "-")]
+        parts = [self.method, slug(self.condition)]
         parts += [self.target.trait, self.target.pole] if self.target else []
         return "-".join(filter(None, [*parts, f"s{self.seed}"]))
 
@@ -176,7 +200,11 @@ class Study:
                 found.append(Cell(plan.name, condition_of(plan), target, strength, seed))
         names = [cell.name for cell in found]
         if len(set(names)) < len(names):
-            message = f"study '{self.name}' has two cells of one name: give methods that differ a 'condition' setting."
+            twice = next(name for name in names if names.count(name) > 1)
+            message = (
+                f"study '{self.name}' has two cells of the name {twice}: name every target, strength and seed once, "
+                f"and give methods that differ a 'condition' setting."
+            )
             raise RequestError(message)
         return found
 
@@ -195,10 +223,15 @@ class Study:
 def condition_of(plan: MethodPlan) -> str:
     """The name in records of a method's settings."""
     if plan.name == "adapter":
-        return ""
+        return str(plan.settings.get("condition", ""))
     from temperament.shape.registry import make_method
 
     return str(getattr(make_method(plan.name, plan.preset, plan.settings), "condition", ""))
+
+
+def slug(text: str) -> str:
+    """A text as part of a file's name."""
+    return re.sub(r"[^A-Za-z0-9.+_]+", "-", text).strip("-.")
 
 
 def presets() -> dict[str, Path]:
