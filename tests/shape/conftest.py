@@ -43,4 +43,4 @@ def held():
 @pytest.fixture(scope="session")
 def quick():
     """Settings under which a tiny subject learns in a second."""
-    return QLora(rank=4, alpha=8, dropout=0.0, epochs=3, batch=2, learning_rate=1e-2)
+    return QLora(rank=4, alpha=8.0, dropout=0.0, epochs=3, batch=2, learning_rate=1e-2)

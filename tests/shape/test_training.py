@@ -152,6 +152,7 @@ def test_clipping_treats_each_target_as_if_it_trained_alone():
     assert all(torch.equal(p.grad[1], kept) for p, kept in zip(adapters.parameters(), small, strict=True))
 
 
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
 def test_training_equals_a_plain_loop_with_peft(shaping):
     """Reference: PEFT's LoRA, AdamW of torch, one row at a time, clipped by torch."""
     from peft import LoraConfig, get_peft_model

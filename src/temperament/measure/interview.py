@@ -12,7 +12,7 @@ from temperament.opinion.row import Opinions
 from temperament.record import Generation, Record, append_lines, read_records, repair_lines, write_records
 from temperament.subject.base import Progress, Reply, Subject
 
-CHUNK = 32
+CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class Interview:
             raise RequestError(message)
 
     def administer(self, subject: Subject, store: Path | None = None, progress: Progress | None = None) -> list[Record]:
-        """Ask all items, 32 at a time; a reply that failed stays a record with its error.
+        """Ask all items, 64 at a time; a reply that failed stays a record with its error.
 
-        With a store, each chunk of 32 is appended to ``<store>.partial`` when it is answered, and the file is renamed
+        With a store, each chunk of 64 is appended to ``<store>.partial`` when it is answered, and the file is renamed
         at the end. A store that exists is read and nothing is asked; a partial one is cut to whole chunks and
         continued. What a chunk replies depends on that chunk alone, so the records are those of an undisturbed run.
 

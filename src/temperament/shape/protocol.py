@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from temperament.edit.base import Edit
 from temperament.opinion.row import Opinions
@@ -30,6 +30,7 @@ class FitProgress:
         return f"step {self.step}/{self.steps}, loss {self.loss:.3f}, {self.tokens_per_second:.0f} tokens/s"
 
 
+@runtime_checkable
 class Watch(Protocol):
     """Is told how far a fitting is."""
 
@@ -54,6 +55,7 @@ class Workspace:
     watch: Watch | None = None
 
 
+@runtime_checkable
 class Method(Protocol):
     """Frozen settings and one verb."""
 

@@ -7,7 +7,7 @@ Departs: AdamW keeps its state in 32 bits, paged nowhere, because the state of a
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
-from typing import Literal, Self
+from typing import Literal
 
 from temperament.edit.base import Edit, Origin
 from temperament.edit.weight import WeightEdit
@@ -85,7 +85,7 @@ class QLora:
                 raise RequestError(message)
 
     @classmethod
-    def preset(cls, name: str) -> Self:
+    def preset(cls, name: str) -> "QLora":
         """``default``, or ``paper``: loss over the whole sequence and no end of turn learned, as in the public recipe.
 
         Raises:

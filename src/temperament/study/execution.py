@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import time
+from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from temperament.errors import BadFileError, MismatchError
-from temperament.opinion.row import Opinions, load_opinions
+from temperament.opinion.row import Opinion, Opinions, load_opinions
 from temperament.record import Generation, read_json, to_json, write_text
 from temperament.study.claim import PROVENANCE, RESULTS, TIMING, check_provenance, claimed
 from temperament.study.plan import Cell, MethodPlan, Study, condition_of, slug
@@ -121,18 +122,18 @@ def _work(study: Study, folder: Path, reporter: Reporter) -> None:
 
 
 def study_opinions(study: Study) -> Opinions:
-    """The opinions of a study, thinned as its plan says."""
-    opinions = load_opinions(study.opinions.path)
-    limit = study.opinions.questions_per_answer
-    if limit is None:
-        return opinions
-    seen: dict[tuple[str, str], int] = {}
-    kept: list[Any] = []
+    """The opinions of a study, the split ``shape`` thinned as its plan says."""
+    plan = study.opinions
+    opinions = load_opinions(plan.path)
+    topics = set(opinions.split("shape").topics[: plan.topics])
+    seen: Counter[str] = Counter()
+    kept: list[Opinion] = []
     for row in opinions:
-        key = (row.split, row.answer)
-        seen[key] = seen.get(key, 0) + 1
-        if row.split != "shape" or seen[key] <= limit:
-            kept.append(row)
+        if row.split == "shape":
+            seen[row.answer] += 1
+            if row.topic not in topics or seen[row.answer] > (plan.questions_per_answer or len(opinions)):
+                continue
+        kept.append(row)
     return Opinions(kept, opinions.name)
 
 

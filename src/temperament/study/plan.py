@@ -36,11 +36,13 @@ class OpinionPlan:
 
     Attributes:
         path: a file or folder; None is the shipped Opinion QA.
+        topics: of the split ``shape`` that edits are fitted to, in order; None is all.
         questions_per_answer: rows kept of each answer in the split ``shape``, which pairs an answer with several
             questions; None keeps all.
     """
 
     path: str | None = None
+    topics: int | None = None
     questions_per_answer: int | None = None
 
 

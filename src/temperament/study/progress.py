@@ -1,8 +1,9 @@
 """Who is told what a study does, as it does it."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Reporter(Protocol):
     """Shows the course of long work; the command line has one for terminals and one for everything else."""
 
