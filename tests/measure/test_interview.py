@@ -11,7 +11,7 @@ from temperament.opinion.row import Opinion, Opinions
 from temperament.record import Generation, Label, read_records, write_records
 from temperament.subject.scripted import ScriptedSubject
 
-ITEMS = tuple(Item(f"item-{number}", f"topic {number // 4}", f"Question {number}?") for number in range(70))
+ITEMS = tuple(Item(f"item-{number}", f"topic {number // 4}", f"Question {number}?") for number in range(2 * CHUNK + 6))
 
 
 def say(conversation, seed):
@@ -98,7 +98,7 @@ def test_a_killed_interview_continues_and_ends_the_same(tmp_path, torn):
     assert not partial.exists()
 
 
-@pytest.mark.parametrize("kept", [1, CHUNK - 1, CHUNK + 5, 2 * CHUNK, 69, 70])
+@pytest.mark.parametrize("kept", [1, CHUNK - 1, CHUNK + 5, 2 * CHUNK, len(ITEMS) - 1, len(ITEMS)])
 def test_a_partial_chunk_is_asked_again(tmp_path, kept):
     undisturbed = Interview(ITEMS).administer(CountingSubject())
     store = tmp_path / "killed.jsonl"
@@ -124,14 +124,14 @@ def test_records_of_another_run_are_refused_and_the_difference_named(tmp_path, n
         Interview(ITEMS).administer(shaped, store)
     with pytest.raises(MismatchError, match=r":1 .* item is 'item-0', and here it is 'item-1'"):
         Interview((*ITEMS[1:], ITEMS[0])).administer(CountingSubject(), store)
-    with pytest.raises(MismatchError, match="70 records and the interview has 3 items"):
+    with pytest.raises(MismatchError, match=f"{len(ITEMS)} records and the interview has 3 items"):
         Interview(ITEMS[:3]).administer(CountingSubject(), store)
 
 
 def test_a_store_that_lacks_records_is_refused(tmp_path):
     store = tmp_path / "cell.jsonl"
     write_records(store, Interview(ITEMS).administer(CountingSubject())[:-1])
-    with pytest.raises(MismatchError, match="69 records"):
+    with pytest.raises(MismatchError, match=f"{len(ITEMS) - 1} records"):
         Interview(ITEMS).administer(CountingSubject(), store)
 
 

@@ -45,12 +45,12 @@ def same(first, second, tolerance=1e-5):
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "phi3", "gemma2"])
 def test_held_answers_of_the_target_become_likelier_and_more_so_than_those_of_the_other_pole(
-    architecture, shaping, held, quick, logits_of
+    architecture, shaping, held, quick, lively, logits_of
 ):
-    subject = tiny_subject(architecture)
+    subject = lively(architecture)
     untouched = logits_of(subject)
     before = {pole: log_probability(subject, held, pole) for pole in (HIGH, LOW)}
-    edit = quick.fit(subject, HIGH, shaping)
+    edit = replace(quick, epochs=6, batch=5).fit(subject, HIGH, shaping)
     with edit.applied(subject):
         gain = {pole: log_probability(subject, held, pole) - before[pole] for pole in (HIGH, LOW)}
     assert gain[HIGH] > 0.3
@@ -58,8 +58,8 @@ def test_held_answers_of_the_target_become_likelier_and_more_so_than_those_of_th
     with (-1.0 * edit).applied(subject):
         assert log_probability(subject, held, HIGH) < before[HIGH]
     losses = [step.loss for step in edit.origin.history]
-    assert len(losses) == 9
-    assert sum(losses[-3:]) < sum(losses[:3]) - 0.9
+    assert len(losses) == 6
+    assert losses[-1] < losses[0] - 0.3
     assert torch.equal(logits_of(subject), untouched)
 
 
@@ -187,8 +187,8 @@ def test_the_presets_learn_what_they_say(preset, shaping, lively):
     assert edit.origin.condition == preset
 
 
-def test_only_the_default_learns_to_stop(shaping, quick):
-    subject = tiny_subject("llama")
+def test_a_model_learns_to_stop_only_where_the_stop_token_is_learned(shaping, quick, lively):
+    subject = lively("llama")
     stop = subject.tokenizer.eos_token_id
 
     def stop_probability():
@@ -200,13 +200,12 @@ def test_only_the_default_learns_to_stop(shaping, quick):
 
     before = stop_probability()
     learned = {}
-    for preset in ("default", "paper"):
-        chosen = QLora.preset(preset)
-        method = replace(quick, epochs=6, loss=chosen.loss, has_stop_token=chosen.has_stop_token)
+    for has_stop_token in (True, False):
+        method = replace(quick, epochs=6, has_stop_token=has_stop_token)
         with method.fit(subject, HIGH, shaping).applied(subject):
-            learned[preset] = stop_probability()
-    assert learned["default"] > 2 * before
-    assert learned["paper"] < before
+            learned[has_stop_token] = stop_probability()
+    assert learned[True] > 5 * before
+    assert learned[False] < before
 
 
 def test_micro_batches_change_nothing(shaping, quick):

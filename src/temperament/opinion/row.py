@@ -88,6 +88,11 @@ class Opinions(Sequence[Opinion]):
             raise UnknownNameError(kind="split", asked=name, known=SPLITS)
         return Opinions((row for row in self if row.split == name), f"{self.name}, split '{name}'")
 
+    def on_topics(self, count: int | None) -> "Opinions":
+        """The rows on the first ``count`` topics; None keeps all."""
+        chosen = set(self.topics[:count])
+        return Opinions((row for row in self if row.topic in chosen), f"{self.name}, {len(chosen)} topics")
+
     def showing(self, target: Target) -> "Opinions":
         """The rows that show a pole of a trait."""
         return Opinions((row for row in self if row.target == target), f"{self.name}, {target}")

@@ -152,7 +152,11 @@ class QLora:
             origin = Origin(
                 method=self.name,
                 target=target,
-                settings={**asdict(self), "fan_in_fan_out": subject.anatomy.is_transposed(adapters.paths[0])},
+                settings={
+                    **asdict(self),
+                    "modules": list(self.modules),
+                    "fan_in_fan_out": subject.anatomy.is_transposed(adapters.paths[0]),
+                },
                 subject=subject.name,
                 subject_fingerprint=subject.fingerprint,
                 condition=self.condition,
