@@ -2,7 +2,7 @@
 
 import pytest
 
-from temperament.errors import BadFileError, UnknownNameError
+from temperament.errors import BadFileError
 from temperament.opinion.csv_format import read_public_csv
 from temperament.opinion.row import load_opinions
 from temperament.trait import Target
@@ -63,7 +63,7 @@ def test_what_is_no_csv_in_utf_8_is_an_error(content, tmp_path):
         read_public_csv(tmp_path / "rows.csv")
 
 
-def test_no_file_no_rows_and_no_such_split_are_errors(tmp_path):
+def test_no_file_and_no_rows_are_errors(tmp_path):
     with pytest.raises(BadFileError, match="does not exist"):
         read_public_csv(tmp_path / "nowhere.csv")
     with pytest.raises(BadFileError, match="is a folder"):
@@ -71,5 +71,3 @@ def test_no_file_no_rows_and_no_such_split_are_errors(tmp_path):
     path = write(tmp_path / "rows.csv", HEAD)
     with pytest.raises(BadFileError, match="has a header and no rows"):
         read_public_csv(path)
-    with pytest.raises((UnknownNameError, TypeError)):
-        read_public_csv(path, "train")

@@ -38,7 +38,7 @@ def test_opinions_survive_a_file(tmp_path):
         ({"trait": "opennes"}, "trait 'opennes' does not exist: did you mean 'openness'"),
         ({"pole": "middle"}, "middle"),
         ({"split": "train"}, "train"),
-        ({"answer": "  "}, "an opinion needs a answer|an opinion needs an answer"),
+        ({"answer": "  "}, "an opinion needs its answer"),
         ({"topic": ""}, "topic"),
         ({"question": None}, "question"),
         ({"source": 3}, "source"),
@@ -84,13 +84,11 @@ def test_opinions_are_chosen_by_split_and_by_target():
     assert rows.topics == SPLITS
     assert isinstance(rows[1:], Opinions)
     assert len(rows[1:]) == 7
-    with pytest.raises(UnknownNameError, match="split 'tests' does not exist: did you mean 'test'"):
-        rows.split("tests")
 
 
 def test_an_opinion_without_words_is_an_error():
     for name in ("topic", "question", "answer"):
-        with pytest.raises(RequestError, match=f"needs .* {name}"):
+        with pytest.raises(RequestError, match=f"needs its {name}"):
             Opinion(**{**ROW, name: " "})
     with pytest.raises(UnknownNameError):
         Opinion(**{**ROW, "trait": "luck"})

@@ -204,7 +204,7 @@ def test_a_model_learns_to_stop_only_where_the_stop_token_is_learned(shaping, qu
         method = replace(quick, epochs=6, has_stop_token=has_stop_token)
         with method.fit(subject, HIGH, shaping).applied(subject):
             learned[has_stop_token] = stop_probability()
-    assert learned[True] > 5 * before
+    assert learned[True] > 3 * before
     assert learned[False] < before
 
 

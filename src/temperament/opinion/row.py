@@ -43,7 +43,7 @@ class Opinion:
             raise UnknownNameError(kind="split", asked=self.split, known=SPLITS)
         for name in ("topic", "question", "answer"):
             if not getattr(self, name).strip():
-                message = f"an opinion needs a {name}: this one's is empty."
+                message = f"an opinion needs its {name}: this one's is empty."
                 raise RequestError(message)
 
     @property

@@ -98,7 +98,7 @@ def _flat(value: Any, place: str = "") -> dict[str, Any]:
 def check_provenance(folder: Path, found: dict[str, Any]) -> None:
     """Raises MismatchError where a run was begun with something else than is here now."""
     path = folder / PROVENANCE
-    before = read_json(path, dict[str, Any]) if path.exists() else found
+    before = read_json(path, dict) if path.exists() else found
     changed = [key for key, value in found.items() if before.get(key) != msgspec.to_builtins(value)]
     if changed:
         message = (

@@ -79,7 +79,7 @@ class Clock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.seconds: dict[str, float] = read_json(path, dict[str, float]) if path.exists() else {}
+        self.seconds: dict[str, float] = read_json(path, dict) if path.exists() else {}
 
     @contextmanager
     def measured(self, name: str) -> Generator[None]:

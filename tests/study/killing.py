@@ -1,0 +1,100 @@
+"""Runs a study in child processes, kills them at chosen moments, and lets the last one finish.
+
+    python killing.py STUDY.toml FOLDER SEED
+
+Forked children need no second import of torch; each is a process of its own, and SIGKILL spares it nothing.
+Prints a JSON list of what lay in the folder when a child was killed.
+"""
+
+import functools
+import json
+import os
+import random
+import signal
+import sys
+import time
+from importlib import import_module
+from pathlib import Path
+
+import torch
+
+from temperament import cli
+from temperament.measure import classifier, interview
+from temperament.shape import protocol
+from temperament.study import execution, plan, scoring
+from temperament.subject.base import Subject
+
+sys.path.insert(0, str(Path(__file__).parent))
+from embedder import bag_of_words
+
+# What is waited for before a child is killed; then it gets a moment more, drawn at random.
+STAGES = (
+    ("beginning", ".lock"),
+    ("fitting", "checkpoints/*.safetensors"),
+    ("fitting", "checkpoints/*.safetensors"),
+    ("fitted", "edits/*"),
+    ("asking", "records/*.partial"),
+    ("asking", "records/qlora*.partial"),
+    ("asked", "records/qlora*-x2-*.jsonl"),
+    ("scoring", "findings/classifier.json"),
+)
+
+
+def warm(study):
+    """Import before the children are forked what each of them would import on its own."""
+    work = plan.load_study(study)
+    Subject.load(work.subject.model, work.subject.precision)
+    opinions = execution.study_opinions(work)
+    classifier.fit_classifier(opinions, bag_of_words)
+    assert scoring.CHANGES
+    import_module("temperament.report.page")
+    import_module("temperament.cli.study")
+
+
+def run(study, folder):
+    """The command, in a child; gives its process id."""
+    child = os.fork()
+    if child:
+        return child
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    code = 1
+    try:
+        cli.main(["study", study, "--out", str(folder)])
+    except SystemExit as ended:
+        code = ended.code or 0
+    finally:
+        os._exit(code)
+
+
+def kill(child, folder, pattern, moment):
+    """Kill a child a moment after something has appeared; False where it ended first."""
+    deadline = None
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if deadline is None and any(folder.glob(pattern)):
+            deadline = time.monotonic() + moment
+        if deadline is not None and time.monotonic() >= deadline:
+            os.kill(child, signal.SIGKILL)
+            return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+        time.sleep(0.001)
+    return False
+
+
+def main(study, folder, seed):
+    """Kill at every stage, then finish."""
+    torch.set_num_threads(1)
+    warm(study)
+    classifier.load_embedder = lambda _name: bag_of_words
+    interview.CHUNK = 1
+    protocol.Workspace = functools.partial(protocol.Workspace, seconds=0.0)
+    draw, kills = random.Random(seed), []
+    for stage, pattern in STAGES:
+        if kill(run(study, folder), folder, pattern, draw.uniform(0, 0.15)):
+            kills.append(stage)
+    code = os.waitstatus_to_exitcode(os.waitpid(run(study, folder), 0)[1])
+    print(json.dumps(kills))
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]))

@@ -1,0 +1,76 @@
+"""What the README shows is true: its Python runs, its commands are accepted, its study file is a study."""
+
+import re
+import shlex
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import click
+import pytest
+
+from temperament.cli import COMMANDS
+from temperament.opinion.row import load_opinions
+from temperament.study.plan import study_from
+from temperament.subject.tiny import save_tiny
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    fenced = re.findall(r"^```(\w*)\n(.*?)^```$", README, flags=re.MULTILINE | re.DOTALL)
+    return [text for name, text in fenced if name == language]
+
+
+def commands() -> list[str]:
+    lines = [line for block in blocks("") for line in block.splitlines()]
+    return [line.split("  #")[0].strip() for line in lines if line.startswith("temperament ")]
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch, capsys):
+    (code,) = blocks("python")
+    folder = save_tiny(tmp_path / "tiny")
+    monkeypatch.setattr("temperament.measure.alignment.default_classifier", lambda: AlwaysTheFirstPole())
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith("from")]) == 6
+    exec(code.replace("builtin:smollm2", str(folder)), {})  # noqa: S102
+    assert capsys.readouterr().out.strip().endswith("n = 1")
+
+
+@pytest.mark.parametrize("line", commands())
+def test_the_commands_of_the_readme_are_accepted(line):
+    name, *rest = shlex.split(line)[1:]
+    command = getattr(import_module(f"temperament.cli.{name}"), name)
+    assert name in COMMANDS
+    context = command.make_context(name, rest, resilient_parsing=False)
+    assert isinstance(context, click.Context)
+
+
+def test_the_study_of_the_readme_is_a_study():
+    (text,) = blocks("toml")
+    study = study_from(tomllib.loads(text), "my.toml")
+    assert len(study.cells()) == 3 + 2 * 2 * 3
+
+
+def test_the_tree_of_the_readme_is_the_tree():
+    tree = next(block for block in blocks("") if block.startswith("src/temperament/"))
+    named = set(re.findall(r"^  ([a-z]+)/", tree, flags=re.MULTILINE))
+    rooms = {path.parent.name for path in (ROOT / "src" / "temperament").glob("*/__init__.py")}
+    assert named == rooms
+
+
+def test_the_readme_says_what_the_data_hold():
+    rows = load_opinions()
+    assert {row.split for row in rows} == {"shape", "measure", "validation", "test"}
+    assert "Target Personality, Edit Topic, Question, Answer" in README
+
+
+class AlwaysTheFirstPole:
+    """A classifier that sees openness:low everywhere."""
+
+    def probabilities(self, texts):
+        import numpy as np
+
+        found = np.zeros((len(texts), 10))
+        found[:, 0] = 1.0
+        return found
