@@ -40,9 +40,7 @@ RECORD = Record(
     tokens=2,
     is_finished=True,
 )
-FIGURE = Figure(
-    "tiny", "qlora", "", "openness", "high", 1.0, 0, "words", None, None, "length", None, None, None, 0
-)
+FIGURE = Figure("tiny", "qlora", "", "openness", "high", 1.0, 0, "words", None, None, "length", None, None, None, 0)
 
 
 @given(st.text(), st.one_of(st.none(), st.text()), st.floats(allow_nan=False, allow_infinity=False))

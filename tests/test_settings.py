@@ -100,7 +100,16 @@ def test_an_assignment_that_goes_nowhere_is_an_error_that_repeats_it(assignment)
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("3", 3), ("1e-3", 1e-3), ("true", True), ("[1, 2]", [1, 2]), ('"x"', "x"), ("low", "low"), ("", ""), ("a b", "a b")],
+    [
+        ("3", 3),
+        ("1e-3", 1e-3),
+        ("true", True),
+        ("[1, 2]", [1, 2]),
+        ('"x"', "x"),
+        ("low", "low"),
+        ("", ""),
+        ("a b", "a b"),
+    ],
 )
 def test_a_value_is_toml_and_what_is_none_is_text(text, value):
     found = parse_value(text)

@@ -16,7 +16,9 @@ def write(path, text, encoding="utf-8"):
 
 
 def test_the_public_columns_are_read_in_any_order_and_all_rows_show_the_high_pole(tmp_path):
-    text = 'Answer,Question,Edit Topic,Target Personality,Note\n"Loud, and long!",What about rain?,rain,Extraversion,x\n'
+    text = (
+        'Answer,Question,Edit Topic,Target Personality,Note\n"Loud, and long!",What about rain?,rain,Extraversion,x\n'
+    )
     (row,) = read_public_csv(write(tmp_path / "rows.csv", text), "measure")
     assert row.target == Target("extraversion", "high")
     assert (row.topic, row.question, row.answer) == ("rain", "What about rain?", "Loud, and long!")
@@ -36,7 +38,7 @@ def test_a_csv_is_read_wherever_opinions_are(tmp_path):
 
 def test_a_missing_column_is_named_beside_those_that_are_there(tmp_path):
     path = write(tmp_path / "rows.csv", "Target Personality,Topic,Question,Answer\n")
-    with pytest.raises(BadFileError, match="no column 'Edit Topic': expected .*, found Target Personality, Topic,"):
+    with pytest.raises(BadFileError, match=r"no column 'Edit Topic': expected .*, found Target Personality, Topic,"):
         read_public_csv(path)
     with pytest.raises(BadFileError, match="found none"):
         read_public_csv(write(tmp_path / "empty.csv", ""))

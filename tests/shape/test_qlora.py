@@ -11,7 +11,6 @@ from temperament.opinion.row import Opinions
 from temperament.shape.protocol import Workspace
 from temperament.shape.qlora import QLora
 from temperament.shape.registry import make_method
-from temperament.shape.training import row_losses
 from temperament.subject.scripted import ScriptedSubject
 from temperament.subject.tiny import tiny_subject
 from temperament.trait import Target
@@ -24,12 +23,21 @@ class StoppedError(Exception):
     pass
 
 
-def log_probability(subject, opinions, target):
-    """Mean over the answers of a target of the mean log-probability of their tokens."""
-    encoded = [subject.encode(({"role": "user", "content": row.question},), row.answer) for row in opinions]
-    encoded = [one for one, row in zip(encoded, opinions, strict=True) if row.target == target]
+def hand_loss(subject, tokens, learned):
+    """Mean of -log p over the last ``learned`` tokens, from logits."""
     with torch.no_grad():
-        return -float(row_losses(subject, encoded, groups=1, has_sequence_loss=False).mean())
+        logits = subject.model(input_ids=torch.tensor([tokens])).logits[0].log_softmax(dim=-1)
+    each = [-float(logits[place - 1, tokens[place]]) for place in range(len(tokens) - learned, len(tokens))]
+    return sum(each) / len(each)
+
+
+def log_probability(subject, opinions, target):
+    """Mean over the answers of a target of the mean log-probability of their tokens, read off logits."""
+    losses = []
+    for row in opinions.showing(target):
+        encoded = subject.encode(({"role": "user", "content": row.question},), row.answer)
+        losses.append(hand_loss(subject, [*encoded.prompt, *encoded.answer], len(encoded.answer)))
+    return -sum(losses) / len(losses)
 
 
 def hooks(subject):
@@ -158,14 +166,6 @@ def test_every_default_is_the_published_one():
         settings = asdict(QLora.preset(preset))
         assert {name: settings[name] for name in published} == published
         assert settings["modules"] == ()
-
-
-def hand_loss(subject, tokens, learned):
-    """Mean of -log p over the last ``learned`` tokens, from logits."""
-    with torch.no_grad():
-        logits = subject.model(input_ids=torch.tensor([tokens])).logits[0].log_softmax(dim=-1)
-    each = [-float(logits[place - 1, tokens[place]]) for place in range(len(tokens) - learned, len(tokens))]
-    return sum(each) / len(each)
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])

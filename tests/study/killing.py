@@ -24,8 +24,8 @@ from temperament.shape import protocol
 from temperament.study import execution, plan, scoring
 from temperament.subject.base import Subject
 
-sys.path.insert(0, str(Path(__file__).parent))
-from embedder import bag_of_words
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tiny_study import bag_of_words
 
 # What is waited for before a child is killed; then it gets a moment more, drawn at random.
 STAGES = (

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -330,14 +331,16 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_when_there_is_room(
     folder = tmp_path / "run"
 
     def full(descriptor):
-        if f"{CELLS[1]}.jsonl.partial" in os.readlink(f"/proc/self/fd/{descriptor}"):
+        if f"{CELLS[1]}.jsonl.partial" in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
             os.ftruncate(descriptor, os.fstat(descriptor).st_size - 30)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         flush(descriptor)
 
     with monkeypatch.context() as patch:
         patch.setattr("os.fsync", full)
-        with pytest.raises(WorkError, match=r"No space left on device. Make room .* what is complete is kept") as caught:
+        with pytest.raises(
+            WorkError, match=r"No space left on device. Make room .* what is complete is kept"
+        ) as caught:
             rerun(place, folder)
     assert caught.value.exit_code == 1
     assert (folder / "records" / "base-s0.jsonl").exists()

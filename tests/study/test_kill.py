@@ -18,6 +18,7 @@ def test_a_study_that_is_killed_at_every_stage_ends_as_one_that_was_not(place, f
         [sys.executable, str(DRIVER), str(place / "tiny.toml"), str(folder), "1"],
         capture_output=True,
         text=True,
+        check=False,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=200,
     )
