@@ -1,7 +1,7 @@
 """The training loop: its losses, its schedule, its order, and its checkpoints."""
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 
 import pytest
 import torch
@@ -29,6 +29,9 @@ SCHEDULE = Schedule(
     has_sequence_loss=False,
     seed=0,
 )
+
+
+PROCESSES = count(100)
 
 
 class StoppedError(Exception):
@@ -197,6 +200,8 @@ def undisturbed(quick, shaping):
 def fit(method, opinions, checkpoint, stop_at=None, model_seed=0):
     """Fingerprints of two targets, and the steps that were made; stops where told to."""
     seen = []
+    # Another process has another state of the generator that everybody shares.
+    torch.manual_seed(next(PROCESSES))
 
     def watch(progress):
         seen.append(progress.step)
