@@ -1,5 +1,6 @@
 """The command line. Commands are loaded when they are called, so that help is quick."""
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -66,6 +67,8 @@ def app() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """Run the command line; exits with 0 done, 1 the work failed, 2 the request was wrong."""
+    # Threads of OpenMP that spin while they wait take the cores from other work; it is read when torch is loaded.
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
     try:
         sys.exit(app(args=arguments, standalone_mode=False))
     except TemperamentError as error:
