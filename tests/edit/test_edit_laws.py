@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
+from temperament.edit.context import ContextEdit
 from temperament.edit.weight import LowRank, WeightEdit
 from temperament.record import Generation
 from temperament.subject.anatomy import Site
@@ -271,3 +272,9 @@ def read(subject, site, edit=None):
                 subject.model(input_ids=ids)
     assert all(math.isfinite(value) for value in seen[0].flatten().tolist())
     return seen[0]
+
+
+def test_mixes_of_the_same_edits_have_labels_of_their_own():
+    one, other = (ContextEdit(Origin("prompt"), system=text) for text in ("Be warm.", "Be brief."))
+    labels = {(first * one + second * other).label for first, second in ((0.5, 0.8), (0.2, 0.9), (1.0, 1.0))}
+    assert len(labels) == 3

@@ -23,11 +23,12 @@ class StoppedError(Exception):
     pass
 
 
-def hand_loss(subject, tokens, learned):
-    """Mean of -log p over the last ``learned`` tokens, from logits."""
+def hand_loss(subject, tokens, learned, unlearned=None):
+    """Mean of -log p over the last ``learned`` tokens but one that is never learned, from logits."""
     with torch.no_grad():
         logits = subject.model(input_ids=torch.tensor([tokens])).logits[0].log_softmax(dim=-1)
-    each = [-float(logits[place - 1, tokens[place]]) for place in range(len(tokens) - learned, len(tokens))]
+    places = [place for place in range(len(tokens) - learned, len(tokens)) if tokens[place] != unlearned]
+    each = [-float(logits[place - 1, tokens[place]]) for place in places]
     return sum(each) / len(each)
 
 
@@ -180,7 +181,8 @@ def test_the_presets_learn_what_they_say(preset, shaping, lively):
         if preset == "default":
             expected.append(hand_loss(subject, [*prompt, *answer, *stop], len(answer) + 1))
         else:
-            expected.append(hand_loss(subject, [*prompt, *answer], len(prompt) + len(answer) - 1))
+            assert stop[0] in prompt  # The template ends the user's turn by it, and that is not learned either.
+            expected.append(hand_loss(subject, [*prompt, *answer], len(prompt) + len(answer) - 1, stop[0]))
     method = replace(QLora.preset(preset), rank=2, epochs=1, dropout=0.0)
     edit = method.fit(subject, HIGH, shaping)
     assert edit.origin.history[0].loss == pytest.approx(sum(expected) / len(expected), rel=1e-4)
@@ -291,7 +293,7 @@ def test_a_method_is_made_by_name_preset_and_settings():
     method = make_method("qlora", "paper", {"rank": 8}, seed=3)
     assert (method.rank, method.loss, method.seed, method.condition) == (8, "sequence", 3, "paper, changed")
     assert make_method("qlora", "paper").condition == "paper"
-    assert make_method("qlora", settings={"micro_tokens": 64}).condition == "default"
+    assert make_method("qlora", settings={"micro_tokens": 64}).condition == "default, changed"
     assert make_method("qlora", settings={"rank": 8, "condition": "small"}).condition == "small"
 
 

@@ -27,6 +27,7 @@ SCHEDULE = Schedule(
     weight_decay=0.001,
     clip=0.3,
     has_sequence_loss=False,
+    unlearned=(),
     seed=0,
 )
 

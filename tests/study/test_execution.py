@@ -348,3 +348,13 @@ def test_a_full_disk_is_a_clear_error_and_the_run_goes_on_when_there_is_room(
     assert not (folder / "records" / f"{CELLS[1]}.jsonl").exists()
     rerun(place, folder)
     assert outcome(folder) == outcome(finished)
+
+
+def test_a_topic_in_two_splits_is_refused(place, tmp_path):
+    rows = (place / "opinions.jsonl").read_text().splitlines()
+    shaped = next(json.loads(row) for row in rows if json.loads(row)["split"] == "shape")
+    leaked = {**shaped, "split": "test", "topic": shaped["topic"].upper()}
+    (tmp_path / "leaky.jsonl").write_text("\n".join([*rows, json.dumps(leaked)]) + "\n")
+    plan = load_study(place / "tiny.toml", [f'opinions.path="{tmp_path / "leaky.jsonl"}"'])
+    with pytest.raises(BadFileError, match="is in the splits"):
+        run_study(plan, tmp_path / "run")

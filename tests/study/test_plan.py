@@ -6,7 +6,7 @@ import pytest
 
 from temperament.errors import BadFileError, RequestError, UnknownNameError
 from temperament.record import Generation
-from temperament.study.plan import Cell, MethodPlan, Study, load_study, presets, study_from
+from temperament.study.plan import Cell, InterviewPlan, MethodPlan, Study, load_study, presets, study_from
 from temperament.trait import Target
 
 PLAN = """
@@ -151,3 +151,14 @@ def test_a_source_that_is_no_file_and_no_preset_gets_the_presets(tmp_path):
         load_study("dmeo")
     with pytest.raises(BadFileError, match=r"nowhere\.toml does not exist"):
         load_study(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize("split", ["shape", "measure"])
+def test_what_shapes_a_model_or_trains_its_judge_is_never_asked(split):
+    with pytest.raises(UnknownNameError, match="there are test, validation"):
+        InterviewPlan(split=split)
+
+
+def test_a_negative_seed_is_refused():
+    with pytest.raises(RequestError, match="at least 0"):
+        Study("x", seeds=(-1,))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import click
 
 from temperament.cli import option
-from temperament.cli.shaped import shaped_subject
+from temperament.cli.shaped import printable, shaped_subject
 from temperament.record import Generation
 from temperament.subject.base import Message
 
@@ -43,5 +43,8 @@ def chat(
                 return
             turns.append(Message(role="user", content=line))
             answer = subject.reply([turns], replace(generation, seed=generation.seed + len(turns)))[0]
-            click.echo(str(answer))
-            turns.append(Message(role="assistant", content=str(answer)))
+            click.echo(printable(str(answer)))
+            if answer.text is None:
+                turns.pop()
+            else:
+                turns.append(Message(role="assistant", content=answer.text))

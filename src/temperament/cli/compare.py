@@ -29,7 +29,7 @@ def compare(first: Path, second: Path, *, is_all: bool) -> None:
             difference = "" if row.difference is None else f"{row.difference:+.2f}"
             mark = " *" if row.has_overlap is False else ""
             table.add_row(_name(row.first), _estimate(row.first), _estimate(row.second), difference + mark)
-    Console().print(table)
+    Console(markup=False).print(table)
     click.echo("* the intervals do not overlap")
 
 

@@ -19,7 +19,7 @@ from temperament.errors import BadFileError
 )
 @click.option("--preset", default="default", show_default=True, help="Of the method's settings: default or paper.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Change a setting, such as rank=16.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the fitting.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the fitting.")
 def fit(
     method: str,
     model: str,

@@ -43,8 +43,10 @@ def measure(
     from temperament.study.execution import run_study
 
     wanted = target
-    if edit is not None and wanted is None and (found := load_edit(edit).origin.target):
-        wanted = str(found)
+    if edit is not None:
+        loaded = load_edit(edit)
+        strength *= loaded.strength
+        wanted = wanted or (str(loaded.origin.target) if loaded.origin.target else None)
     methods = (MethodPlan("adapter", path=str(Path(edit).resolve())),) if edit else ()
     name = f"measure-{Path(edit).name}" if edit else "measure-untouched"
     plan = Study(
@@ -78,7 +80,7 @@ def show(figures: list[Figure]) -> None:
             rows.setdefault(name, {})["base" if figure.method == "base" else "edit"] = figure
     for name, found in rows.items():
         table.add_row(name.replace("_", " "), *(_estimate(found.get(side)) for side in ("base", "edit")))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 def _estimate(figure: Figure | None) -> str:

@@ -36,7 +36,7 @@ def edit(function: Callable[..., Any]) -> Callable[..., Any]:
         type=float,
         default=1.0,
         show_default=True,
-        help="0 is the untouched model, 1 the edit as fitted; less, more and negative work too.",
+        help="0 is the untouched model, 1 the edit as saved; less, more and negative work too.",
     )(function)
     return click.option(
         "--edit", "edit", type=click.Path(), default=None, help="Folder of an edit, or of any PEFT LoRA adapter."
@@ -45,7 +45,9 @@ def edit(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def generation(function: Callable[..., Any]) -> Callable[..., Any]:
     """``--temperature``, ``--top-p``, ``--max-new-tokens`` and ``--seed``."""
-    function = click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")(function)
+    function = click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the draw.")(
+        function
+    )
     function = click.option(
         "--max-new-tokens",
         type=click.IntRange(min=1),

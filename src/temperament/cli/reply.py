@@ -3,7 +3,7 @@
 import click
 
 from temperament.cli import option
-from temperament.cli.shaped import shaped_subject
+from temperament.cli.shaped import printable, shaped_subject
 from temperament.record import Generation
 
 
@@ -34,4 +34,4 @@ def reply(
         for question, answer in zip(questions, subject.reply(questions, generation), strict=True):
             if len(questions) > 1:
                 click.secho(question, bold=True)
-            click.echo(str(answer))
+            click.echo(printable(str(answer)))

@@ -1,9 +1,15 @@
 """A subject under the edit that was named on the command line."""
 
+import unicodedata
 from collections.abc import Generator
 from contextlib import contextmanager
 
 from temperament.subject.base import Subject
+
+
+def printable(text: str) -> str:
+    """Model text for a terminal: without the control characters that would steer it."""
+    return "".join(character for character in text if character in "\n\t" or unicodedata.category(character) != "Cc")
 
 
 @contextmanager

@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from temperament.edit.base import Edit, Stack
 from temperament.edit.weight import WeightEdit
 from temperament.errors import BadFileError, RequestError, SeamError
@@ -47,13 +49,13 @@ def export_merged(subject: Subject, edit: Edit, folder: Path) -> Path:
 def _write(subject: OpenSubject, edits: list[WeightEdit], folder: Path) -> None:
     model = cast(Any, subject.model)
     state = dict(model.state_dict())
-    for edit in edits:
-        for path in edit.branches:
-            name, delta = f"{path}.weight", edit.delta(path)
-            if subject.anatomy.is_transposed(path):
-                delta = delta.T
-            weight = state[name]
-            state[name] = (weight.float() + delta.to(weight.device)).to(weight.dtype)
+    for path in dict.fromkeys(path for edit in edits for path in edit.branches):
+        # Summed in float32 and rounded once.
+        delta = torch.stack([edit.delta(path) for edit in edits if path in edit.branches]).sum(dim=0)
+        if subject.anatomy.is_transposed(path):
+            delta = delta.T
+        weight = state[f"{path}.weight"]
+        state[f"{path}.weight"] = (weight.float() + delta.to(weight.device)).to(weight.dtype)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # Not ``tempfile``: its folders can be read by nobody else, and the model would stay so.
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")

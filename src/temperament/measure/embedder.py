@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -26,13 +27,17 @@ def load_embedder(name: str) -> Embedder:
     """A sentence embedder by name.
 
     Args:
-        name: ``builtin:minilm``, or an id or a folder that sentence-transformers can load. No pickled weights are read.
+        name: ``builtin:minilm``, or an id or a folder that sentence-transformers can load.
 
     Raises:
         UnknownNameError: no built-in model has that name.
         InstallError: a built-in embedder is not installed or damaged, or another one cannot be loaded.
     """
     place = str(prepared(name.removeprefix(_BUILT_IN))) if name.startswith(_BUILT_IN) else name
+    pickles = sorted(Path(place).rglob("*.bin")) if Path(place).is_dir() else []
+    if pickles:
+        message = f"the sentence embedder '{name}' has pickled weights ({pickles[0]}): give one with safetensors."
+        raise InstallError(message)
     from sentence_transformers import SentenceTransformer
 
     try:

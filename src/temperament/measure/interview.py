@@ -9,7 +9,7 @@ from pathlib import Path
 
 from temperament.errors import MismatchError, RequestError
 from temperament.opinion.row import Opinions
-from temperament.record import Generation, Record, append_lines, read_records, repair_lines, write_records
+from temperament.record import Generation, Label, Record, append_lines, read_records, repair_lines, write_records
 from temperament.subject.base import Progress, Reply, Subject
 
 CHUNK = 64
@@ -46,6 +46,7 @@ class Interview:
     Attributes:
         items: in the order in which they are asked.
         generation: how replies are drawn.
+        label: what records say was done to the subject; None takes the subject's own word.
 
     Raises:
         RequestError: there are no items, or two have the same id.
@@ -53,6 +54,7 @@ class Interview:
 
     items: tuple[Item, ...]
     generation: Generation = Generation()
+    label: Label | None = None
 
     def __post_init__(self) -> None:
         if not self.items:
@@ -115,7 +117,7 @@ class Interview:
             subject=subject.name,
             fingerprint=subject.fingerprint,
             precision=subject.precision,
-            label=subject.label,
+            label=self.label or subject.label,
             generation=self.generation,
             item=item.id,
             topic=item.topic,
@@ -147,7 +149,7 @@ class Interview:
             for what, there, here in (
                 ("subject's fingerprint", record.fingerprint, subject.fingerprint),
                 ("precision", record.precision, subject.precision),
-                ("label", record.label, subject.label),
+                ("label", record.label, self.label or subject.label),
                 ("generation", record.generation, self.generation),
                 ("item", record.item, item.id),
                 ("topic", record.topic, item.topic),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from temperament.report.board import Arm, Board, Goal, Pair, Verdict, by_goal, mean_value, verdict_of
 from temperament.report.wording import hits, listed, span
 
-IN_FULL = 5  # targets that the headline gives with their figures; the strips below it give all
+IN_FULL = 3  # targets that the headline gives with their figures; the strips below it give all
 Moves = list[tuple[Goal, list[Pair]]]
 
 

@@ -40,7 +40,7 @@ class Adapters(nn.Module):
 
     ``down`` is [target, rank, input] and begins as in PEFT (Kaiming uniform, a = sqrt 5); ``up`` is
     [target, output, rank] and begins at zero, so that training starts from the untouched model. Every target begins
-    from the same draw: which others it trains with changes nothing.
+    from the same draw: without dropout, which others it trains with changes nothing.
 
     Raises:
         SeamError: no linear map has one of the names.

@@ -45,7 +45,8 @@ class QLora:
         clip: norm of the gradient, at most.
         max_length: of a row, in tokens; a longer row is an error.
         loss: over the ``answer`` and its end of turn, or the whole ``sequence``.
-        has_stop_token: the end of turn is learned; without it the model never learns to stop (SCIENCE.md 1.2).
+        has_stop_token: the end of turn is learned; without it no stop token is, wherever it stands, and the model never
+            learns to stop (SCIENCE.md 1.2).
         micro_tokens: tokens that go through the model at once; bounds memory.
         seed: of initial factors, order and dropout.
         condition: name of these settings in records.
@@ -145,7 +146,9 @@ class QLora:
     def _train(self, subject: OpenSubject, rows: dict[Target, list[Encoded]], workspace: Workspace) -> list[Edit]:
         shape = LoraShape(self.rank, self.alpha / self.rank, self.dropout, self.modules)
         adapters = Adapters(subject, shape, len(rows), self.seed)
-        training = Training(subject, adapters, list(rows.values()), self._schedule(), workspace)
+        training = Training(
+            subject, adapters, list(rows.values()), self._schedule(subject.format.stop_tokens), workspace
+        )
         training.run()
         edits: list[Edit] = []
         for number, (target, data) in enumerate(rows.items()):
@@ -189,7 +192,7 @@ class QLora:
             rows.append(row)
         return rows
 
-    def _schedule(self) -> Schedule:
+    def _schedule(self, stop_tokens: tuple[int, ...]) -> Schedule:
         return Schedule(
             epochs=self.epochs,
             batch=self.batch,
@@ -199,6 +202,8 @@ class QLora:
             weight_decay=self.weight_decay,
             clip=self.clip,
             has_sequence_loss=self.loss == "sequence",
+            # As in the public recipe, where the pad token is the stop token and is masked wherever it stands.
+            unlearned=() if self.has_stop_token else stop_tokens,
             seed=self.seed,
         )
 

@@ -26,5 +26,5 @@ def make_method(name: str, preset: str = "default", settings: Mapping[str, Any] 
 
     table = {**table_of(QLora.preset(preset)), **(settings or {}), "seed": seed}
     if settings and "condition" not in settings:
-        table["condition"] = f"{preset}, changed" if set(settings) - {"micro_tokens"} else preset
+        table["condition"] = f"{preset}, changed"
     return build(QLora, table, f"method {name}")

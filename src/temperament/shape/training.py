@@ -35,11 +35,12 @@ class Schedule:
         epochs: passes over the rows.
         batch: rows of a target behind one step of the optimiser.
         micro_tokens: tokens that go through the model at once, at most, unless one row of each target has more; it
-            bounds memory and changes nothing else.
+            bounds memory, and changes nothing else but which units dropout draws.
         learning_rate: at its peak; it rises linearly over the share ``warmup`` of the steps and falls as a cosine.
         weight_decay: of AdamW.
         clip: norm of a target's gradient, at most.
         has_sequence_loss: learn the prompt too, not the answer alone.
+        unlearned: tokens that are read and never learned, wherever they stand.
         seed: of order and dropout.
     """
 
@@ -51,6 +52,7 @@ class Schedule:
     weight_decay: float
     clip: float
     has_sequence_loss: bool
+    unlearned: tuple[int, ...]
     seed: int
 
     def steps(self, rows: int) -> int:
@@ -143,8 +145,13 @@ class Training:
             encoded = [data[row] for data in self.data for row in some]
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(_mixed(self.schedule.seed, self.step, number))
+                schedule = self.schedule
                 each = row_losses(
-                    self.subject, encoded, groups=len(self.data), has_sequence_loss=self.schedule.has_sequence_loss
+                    self.subject,
+                    encoded,
+                    groups=len(self.data),
+                    has_sequence_loss=schedule.has_sequence_loss,
+                    unlearned=schedule.unlearned,
                 )
                 each = each.reshape(len(self.data), len(some)).sum(dim=1) / len(rows)
                 each.sum().backward()
@@ -231,14 +238,19 @@ class Training:
 
 
 def row_losses(
-    subject: OpenSubject, rows: Sequence[Encoded], *, groups: int, has_sequence_loss: bool
+    subject: OpenSubject,
+    rows: Sequence[Encoded],
+    *,
+    groups: int,
+    has_sequence_loss: bool,
+    unlearned: tuple[int, ...] = (),
 ) -> Float[Tensor, " row"]:
     """Mean cross-entropy of each row, over its answer or over all of it.
 
     The tokens with which all rows begin (the template and a system prompt) are computed once a group, the rows of one
     adapter, and their keys and values serve all of its rows: causal attention makes that exact but for dropout, which
     then draws one mask for the prefix. Rows are padded on the left of what follows, so that the answers end at one
-    column and logits are computed for no other.
+    column and logits are computed for no other. Tokens of ``unlearned`` are read and count in no loss.
     """
     shared = 0 if has_sequence_loss else shared_length(rows)
     rest = [(row.prompt + row.answer)[shared:] for row in rows]
@@ -252,6 +264,7 @@ def row_losses(
         learned = len(row) - 1 if has_sequence_loss else len(row.answer)
         labels[number, length - learned :] = ids[number, length - learned :]
     kept = int((labels != -100).any(dim=0).sum()) + 1
+    labels[torch.isin(labels, torch.tensor(unlearned, dtype=torch.long))] = -100
     ids, mask, labels = (tensor.to(subject.device) for tensor in (ids, mask, labels))
     cache = _prefix_cache(subject, rows[0].prompt[:shared], groups, len(rows) // groups) if shared else None
     output = subject.model(

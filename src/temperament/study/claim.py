@@ -1,5 +1,6 @@
 """A run's folder: one process at a time, one study in it, and nothing of anybody else's touched."""
 
+import errno
 import shutil
 import tomllib
 from collections.abc import Generator
@@ -14,6 +15,7 @@ from temperament.record import read_json, write_text
 from temperament.settings import read_toml
 from temperament.study.plan import Study
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 STUDY, RESULTS, TIMING, PROVENANCE = "study.toml", "results.json", "timing.json", "provenance.json"
 
 
@@ -37,9 +39,10 @@ def claimed(folder: Path, study: Study) -> Generator[None]:
         message = f"{folder} is in use by another process: wait for it, or use another folder (--out)."
         raise MismatchError(message) from None
     except OSError as error:
+        advice = "Make room there or choose another folder; what" if error.errno in NO_ROOM else "What"
         message = (
-            f"the run in {folder} was stopped by the system: {error}. Make room there or choose another folder; what "
-            f"is complete is kept, and the same command goes on from it."
+            f"the run in {folder} was stopped by the system: {error}. {advice} is complete is kept, and the same "
+            f"command goes on from it."
         )
         raise WorkError(message) from error
     finally:

@@ -12,8 +12,11 @@ from temperament.record import Generation
 from temperament.subject.base import Subject
 from temperament.subject.open import OpenSubject
 
-TRAINING_FACTOR = 3.0  # forward and backward against forward alone, measured 2.6 to 3.4 with adapters on every map
-REPLY_SHARE = 0.7  # of max_new_tokens that replies use on average, and what dropping finished rows saves
+# A training step against a forward pass: by operations about 3 (forward, backward through the frozen maps, adapters,
+# logits). With 3 the demo was forecast at 5 minutes and took 7.
+TRAINING_FACTOR = 4.0
+# Of max_new_tokens, what replies use on average once finished rows leave the batch: a guess between 0.3 and 1.
+REPLY_SHARE = 0.7
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,8 @@ def _tokens_per_second(subject: OpenSubject) -> float:
     with torch.inference_mode():
         subject.model(input_ids=ids, logits_to_keep=1)
         began = time.perf_counter()
-        subject.model(input_ids=ids, logits_to_keep=32)
+        # Reading a value waits for a GPU to end.
+        float(subject.model(input_ids=ids, logits_to_keep=32).logits[0, 0, 0])
     return ids.numel() / (time.perf_counter() - began)
 
 

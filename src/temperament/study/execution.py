@@ -5,8 +5,8 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import msgspec
 
 from temperament.errors import BadFileError, MismatchError
 from temperament.opinion.row import Opinion, Opinions, load_opinions
-from temperament.record import Generation, read_json, to_json, write_text
+from temperament.record import Generation, Label, read_json, to_json, write_text
 from temperament.study.claim import PROVENANCE, RESULTS, TIMING, check_provenance, claimed
 from temperament.study.plan import Cell, MethodPlan, Study, condition_of, slug
 from temperament.study.progress import Reporter, Silent
@@ -30,8 +30,8 @@ def run_study(study: Study, folder: Path, reporter: Reporter | None = None) -> P
         The path of ``report.html``.
 
     Raises:
-        MismatchError: the folder holds a run of another study, other edits, data or another model than are here
-            now, or another process is running there.
+        MismatchError: the folder holds a run of another study, other edits or opinions than are here now, or
+            another process is running there; another model, too, where something is left to ask.
         BadFileError: the folder holds something else.
         WorkError: the folder cannot be written to.
         TemperamentError: whatever the work itself raises; what is complete stays.
@@ -45,6 +45,7 @@ def run_study(study: Study, folder: Path, reporter: Reporter | None = None) -> P
         if not (folder / RESULTS).exists():
             _work(study, folder, reporter)
         else:
+            check_provenance(folder, {"opinions": _described(study_opinions(study))})
             reporter.say(f"{folder} is complete: nothing is run again.")
         return render(folder)
 
@@ -125,6 +126,7 @@ def study_opinions(study: Study) -> Opinions:
     """The opinions of a study, the split ``shape`` thinned as its plan says."""
     plan = study.opinions
     opinions = load_opinions(plan.path)
+    _check_splits(opinions)
     topics = set(opinions.split("shape").topics[: plan.topics])
     seen: Counter[str] = Counter()
     kept: list[Opinion] = []
@@ -135,6 +137,18 @@ def study_opinions(study: Study) -> Opinions:
                 continue
         kept.append(row)
     return Opinions(kept, opinions.name)
+
+
+def _check_splits(opinions: Opinions) -> None:
+    """Raises BadFileError where a topic is in two splits: what shaped a model must not measure it."""
+    first: dict[str, str] = {}
+    for row in opinions:
+        if (other := first.setdefault(row.topic.casefold(), row.split)) != row.split:
+            message = (
+                f"the topic '{row.topic}' of {opinions.name} is in the splits '{other}' and '{row.split}': a topic "
+                f"that shapes a model must not measure it. Keep each topic in one split."
+            )
+            raise BadFileError(message)
 
 
 def study_items(study: Study, opinions: Opinions) -> tuple[Any, ...]:
@@ -202,19 +216,27 @@ def _ask(bench: Bench, cell: Cell, items: Sequence[Any]) -> None:
     store = bench.store(cell)
     if store.exists():
         return
-    interview = Interview(tuple(items), bench.study.generation(cell.seed))
+    edit = None if cell.method == "base" else replace(load_edit(bench.edit_folder(cell)), strength=cell.strength)
+    interview = Interview(tuple(items), bench.study.generation(cell.seed), _label(cell, edit))
     bench.reporter.begin(f"asking {cell.name}", len(items))
 
     def progress(done: int, _total: int) -> None:
         bench.reporter.advance(done)
 
-    with bench.clock.measured(f"asking {cell.name}"):
-        if cell.method == "base":
-            interview.administer(bench.subject, store, progress)
-        else:
-            with (cell.strength * load_edit(bench.edit_folder(cell))).applied(bench.subject) as shaped:
-                interview.administer(shaped, store, progress)
+    with (
+        bench.clock.measured(f"asking {cell.name}"),
+        edit.applied(bench.subject) if edit else nullcontext(bench.subject) as shaped,
+    ):
+        interview.administer(shaped, store, progress)
     bench.reporter.end()
+
+
+def _label(cell: Cell, edit: Any) -> Label:
+    """A cell's records carry the cell's own name, whatever an edit that was made elsewhere calls itself."""
+    if edit is None:
+        return Label()
+    trait, pole = (cell.target.trait, cell.target.pole) if cell.target else (None, None)
+    return Label(cell.method, cell.condition, trait, pole, cell.strength, edit.fingerprint[:16])
 
 
 def _write_training(bench: Bench, cell: Cell, edit: Any) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from temperament.errors import RequestError, UnknownNameError
-from temperament.opinion.row import SPLITS, Split
+from temperament.opinion.row import Split
 from temperament.record import Generation
 from temperament.settings import build, override, read_toml, table_of
 from temperament.trait import Target
@@ -76,6 +76,10 @@ class MethodPlan:
                 raise UnknownNameError(kind="setting", asked=key, known=("condition",), place="method adapter")
 
 
+# What shapes a model or trains its judge is never asked.
+ASKED_SPLITS: tuple[Split, ...] = ("validation", "test")
+
+
 @dataclass(frozen=True)
 class InterviewPlan:
     """What is asked, and how replies are drawn.
@@ -97,8 +101,8 @@ class InterviewPlan:
     max_new_tokens: int = 150
 
     def __post_init__(self) -> None:
-        if self.split not in SPLITS:
-            raise UnknownNameError(kind="split", asked=self.split, known=SPLITS)
+        if self.split not in ASKED_SPLITS:
+            raise UnknownNameError(kind="split to ask", asked=self.split, known=ASKED_SPLITS)
         for name in ("questions_per_topic", "topics", "max_new_tokens"):
             if (value := getattr(self, name)) is not None and value < 1:
                 message = f"interview.{name} is {value}: it needs to be at least 1."
@@ -175,6 +179,9 @@ class Study:
     def __post_init__(self) -> None:
         if not self.seeds:
             message = f"study '{self.name}' has no seeds: name at least one, such as seeds = [0]."
+            raise RequestError(message)
+        if min(self.seeds) < 0:
+            message = f"seeds are {list(self.seeds)}: they need to be at least 0."
             raise RequestError(message)
         for target in self.targets:
             Target.parse(target)

@@ -56,7 +56,7 @@ class Subject(ABC):
 
     Attributes:
         name: as it was asked for.
-        fingerprint: equal for equal weights, whatever their precision; an edit is bound to it.
+        fingerprint: equal for equal files of weights, whatever precision they are loaded in; an edit is bound to it.
         precision: of the weights, as loaded.
     """
 
@@ -153,6 +153,8 @@ def join_labels(labels: Sequence[Label]) -> Label:
     """What edits that are applied together do; the label of the untouched model where there are none."""
     if not labels:
         return Label()
+    if len(labels) == 1:
+        return labels[0]
     strengths = {label.strength for label in labels}
     return Label(
         method="+".join(label.method for label in labels),
@@ -160,7 +162,8 @@ def join_labels(labels: Sequence[Label]) -> Label:
         trait=_join_names([label.trait for label in labels]),
         pole=_join_names([label.pole for label in labels]),
         strength=strengths.pop() if len(strengths) == 1 else 1.0,
-        edit="+".join(label.edit for label in labels),
+        # Mixes of the same edits differ in nothing but this.
+        edit="+".join(f"{label.strength:g}*{label.edit}" for label in labels),
     )
 
 

@@ -27,8 +27,6 @@ Side = Callable[[Tensor], Tensor]
 
 BATCH = 64
 NOT_A_NUMBER = "the logits are no finite numbers: take a lower strength, or float32."
-# Of each weights file this many blocks of this size are hashed: any fine-tune moves all of them.
-SAMPLES, SAMPLE_BYTES = 32, 1 << 16
 
 
 class OpenSubject(Subject):
@@ -242,21 +240,17 @@ def resolve_precision(precision: str) -> str:
     if precision != "auto":
         return precision
     if torch.cuda.is_available():
-        return "bfloat16"
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     has_bfloat16 = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()  # pyright: ignore[reportPrivateUsage]
     return "bfloat16" if has_bfloat16 else "float32"
 
 
 def fingerprint_of(folder: Path) -> str:
-    """SHA-256 over the size and evenly spaced samples of every weights file: the same for any precision of loading."""
+    """SHA-256 over the weights' files, whole: the same for any precision of loading, another after any fine-tune."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
-        size = path.stat().st_size
-        digest.update(f"{size}".encode())
         with path.open("rb") as file:
-            for sample in range(SAMPLES):
-                file.seek(size * sample // SAMPLES)
-                digest.update(file.read(SAMPLE_BYTES))
+            digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 
