@@ -11,7 +11,7 @@ from temperament.edit.base import Edit, Stack
 from temperament.edit.weight import WeightEdit
 from temperament.errors import BadFileError, RequestError, SeamError
 from temperament.subject.base import Subject
-from temperament.subject.open import OpenSubject
+from temperament.subject.open import OpenSubject, quiet
 
 
 def export_merged(subject: Subject, edit: Edit, folder: Path) -> Path:
@@ -61,8 +61,9 @@ def _write(subject: OpenSubject, edits: list[WeightEdit], folder: Path) -> None:
     aside = folder.with_name(f".{folder.name}.{secrets.token_hex(4)}.aside")
     aside.mkdir()
     try:
-        model.save_pretrained(aside, state_dict=state)
-        subject.tokenizer.save_pretrained(aside)
+        with quiet():
+            model.save_pretrained(aside, state_dict=state)
+            subject.tokenizer.save_pretrained(aside)
         if folder.exists():
             folder.rmdir()
         aside.rename(folder)

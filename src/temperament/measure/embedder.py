@@ -1,7 +1,5 @@
 """Sentence embedders: functions from texts to arrays."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -40,8 +38,10 @@ def load_embedder(name: str) -> Embedder:
         raise InstallError(message)
     from sentence_transformers import SentenceTransformer
 
+    from temperament.subject.open import quiet
+
     try:
-        with _quiet():
+        with quiet():
             model = SentenceTransformer(place, model_kwargs={"use_safetensors": True})
     except (OSError, ValueError) as error:
         message = (
@@ -54,17 +54,3 @@ def load_embedder(name: str) -> Embedder:
         return model.encode(texts, show_progress_bar=False, convert_to_numpy=True)
 
     return embed
-
-
-@contextmanager
-def _quiet() -> Generator[None]:
-    """Loading shows no progress bar."""
-    from transformers.utils import logging
-
-    was_enabled = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            logging.enable_progress_bar()

@@ -80,7 +80,7 @@ class OpenSubject(Subject):
         precision = resolve_precision(precision)
         settings: dict[str, Any] = {"trust_remote_code": trust_remote_code, "local_files_only": True}
         try:
-            with _quiet():
+            with quiet():
                 tokenizer = AutoTokenizer.from_pretrained(folder, **settings)
                 loaded: Any = AutoModelForCausalLM.from_pretrained(
                     folder,
@@ -304,8 +304,8 @@ def _keep_weights_unpacked(model: nn.Module) -> None:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
-    """Loading shows no progress bars, for it takes a second, and no reports of what becomes an error here."""
+def quiet() -> Generator[None]:
+    """No progress bars, for loading and writing take a second, and no reports of what becomes an error here."""
     from transformers.utils import logging
 
     was_enabled, verbosity = logging.is_progress_bar_enabled(), logging.get_verbosity()
