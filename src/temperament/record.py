@@ -144,6 +144,26 @@ def to_json(value: Any, indent: int = 2) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=indent).decode() + "\n"
 
 
+def read_bytes(path: Path, instead: str) -> bytes:
+    """The content of a file.
+
+    Args:
+        path: of the file.
+        instead: ends the message about a folder: what it should have been.
+
+    Raises:
+        BadFileError: the file does not exist, or is a folder.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        message = f"{path} does not exist."
+        raise BadFileError(message) from None
+    except IsADirectoryError:
+        message = f"{path} is a folder{instead}."
+        raise BadFileError(message) from None
+
+
 def read_json(path: Path, kind: type[Value]) -> Value:
     """A JSON file as a typed value.
 
@@ -151,13 +171,7 @@ def read_json(path: Path, kind: type[Value]) -> Value:
         BadFileError: the file is missing or does not fit the type.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except FileNotFoundError:
-        message = f"{path} does not exist."
-        raise BadFileError(message) from None
-    except IsADirectoryError:
-        message = f"{path} is a folder, not a file."
-        raise BadFileError(message) from None
+        return msgspec.json.decode(read_bytes(path, ", not a file"), type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         message = f"{path} is not a {kind.__name__} file: {error}."
         raise BadFileError(message) from None
@@ -184,7 +198,7 @@ def read_lines(path: Path, kind: type[Value]) -> list[Value]:
         BadFileError: the file is missing, or a line does not fit the type; the message gives its number.
     """
     rows: list[Value] = []
-    for number, line in enumerate(_lines(path), start=1):
+    for number, line in enumerate(read_bytes(path, ", not a file of JSON lines").split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
@@ -223,14 +237,3 @@ def read_records(path: Path) -> list[Record]:
 def write_records(path: Path, records: Sequence[Record]) -> None:
     """Write records as JSON lines, whole or not at all."""
     write_lines(path, records)
-
-
-def _lines(path: Path) -> list[bytes]:
-    try:
-        return path.read_bytes().split(b"\n")
-    except FileNotFoundError:
-        message = f"{path} does not exist."
-        raise BadFileError(message) from None
-    except IsADirectoryError:
-        message = f"{path} is a folder, not a file of JSON lines."
-        raise BadFileError(message) from None

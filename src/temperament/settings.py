@@ -10,6 +10,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import msgspec
 
 from temperament.errors import BadFileError, RequestError, UnknownNameError
+from temperament.record import read_bytes
 
 Value = TypeVar("Value")
 
@@ -41,13 +42,7 @@ def build(kind: type[Value], table: Mapping[str, Any], place: str) -> Value:
 def read_toml(path: Path) -> dict[str, Any]:
     """A TOML file as a table; raises BadFileError with line and column."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        message = f"{path} does not exist."
-        raise BadFileError(message) from None
-    except IsADirectoryError:
-        message = f"{path} is a folder: give a TOML file."
-        raise BadFileError(message) from None
+        return tomllib.loads(read_bytes(path, ": give a TOML file").decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         message = f"{path} is not valid TOML: {error}. Mend that line."
         raise BadFileError(message) from None
