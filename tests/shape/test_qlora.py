@@ -230,10 +230,9 @@ def test_the_origin_says_how_the_edit_came_about(shaping, quick, tmp_path):
     origin = edit.origin
     assert (origin.method, origin.target, origin.rows) == ("qlora", HIGH, 5)
     assert origin.subject_fingerprint == subject.fingerprint
-    assert origin.tokens == quick.training_tokens(subject, HIGH, shaping)
-    assert quick.parameters(subject) == sum(
-        branch.down.numel() + branch.up.numel() for branch in edit.branches.values()
-    )
+    effort = quick.effort(subject, [HIGH], shaping)
+    assert origin.tokens == effort.trained
+    assert effort.parameters == sum(branch.down.numel() + branch.up.numel() for branch in edit.branches.values())
     edit.save(tmp_path / "edit")
     loaded = load_edit(tmp_path / "edit")
     assert loaded.fingerprint == edit.fingerprint

@@ -27,7 +27,7 @@ from temperament.subject.base import Subject
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tiny_study import bag_of_words
 
-# What is waited for before a child is killed; then it gets a moment more, drawn at random.
+# What must lie in the folder before a child is killed; then it gets a moment more, drawn at random.
 STAGES = (
     ("beginning", ".lock"),
     ("fitting", "checkpoints/*.safetensors"),
@@ -51,13 +51,27 @@ def warm(study):
     import_module("temperament.cli.study")
 
 
-def run(study, folder):
-    """The command, in a child; gives its process id."""
+def stop_when(folder, pattern):
+    """Stop this process at the first file it opens or renames after something has appeared."""
+    waiting = [True]
+
+    def watch(event, _arguments):
+        if waiting and event in ("open", "os.rename") and any(folder.glob(pattern)):
+            waiting.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    sys.addaudithook(watch)
+
+
+def run(study, folder, pattern=None):
+    """The command, in a child that stops where a pattern appears; gives its process id."""
     child = os.fork()
     if child:
         return child
     silence = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silence, 1)
+    if pattern:
+        stop_when(folder, pattern)
     code = 1
     try:
         cli.main(["study", study, "--out", str(folder)])
@@ -67,17 +81,14 @@ def run(study, folder):
         os._exit(code)
 
 
-def kill(child, folder, pattern, moment):
-    """Kill a child a moment after something has appeared; False where it ended first."""
-    deadline = None
-    while os.waitpid(child, os.WNOHANG) == (0, 0):
-        if deadline is None and any(folder.glob(pattern)):
-            deadline = time.monotonic() + moment
-        if deadline is not None and time.monotonic() >= deadline:
-            os.kill(child, signal.SIGKILL)
-            return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-        time.sleep(0.001)
-    return False
+def kill(child, moment):
+    """Kill a child a moment after it has stopped; False where it ended first."""
+    if not os.WIFSTOPPED(os.waitpid(child, os.WUNTRACED)[1]):
+        return False
+    os.kill(child, signal.SIGCONT)
+    time.sleep(moment)
+    os.kill(child, signal.SIGKILL)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
 
 
 def main(study, folder, seed):
@@ -89,7 +100,7 @@ def main(study, folder, seed):
     protocol.Workspace = functools.partial(protocol.Workspace, seconds=0.0)
     draw, kills = random.Random(seed), []
     for stage, pattern in STAGES:
-        if kill(run(study, folder), folder, pattern, draw.uniform(0, 0.15)):
+        if kill(run(study, folder, pattern), draw.uniform(0, 0.05)):
             kills.append(stage)
     code = os.waitstatus_to_exitcode(os.waitpid(run(study, folder), 0)[1])
     print(json.dumps(kills))

@@ -41,14 +41,11 @@ def fit(
         temperament fit qlora --subject Qwen/Qwen3-0.6B --precision nf4 --preset paper --target openness --out open
     """
     from temperament.opinion.row import load_opinions
-    from temperament.record import GREEDY
     from temperament.settings import override
     from temperament.shape.protocol import FitProgress, Workspace
-    from temperament.shape.qlora import QLora
     from temperament.shape.registry import make_method
     from temperament.study.estimate import Work, forecast
     from temperament.subject.base import Subject
-    from temperament.subject.open import OpenSubject
     from temperament.trait import Target
 
     place = out.resolve()
@@ -60,10 +57,7 @@ def fit(
     rows = load_opinions(*opinions).split("shape")
     subject = Subject.load(model, precision)
     shown = reporter()
-    if isinstance(fitted, QLora) and isinstance(subject, OpenSubject):
-        tokens = fitted.training_tokens(subject, target, rows)
-        work = Work(tokens, replies=0, rows=1, generation=GREEDY, adapter_parameters=fitted.parameters(subject))
-        shown.say(f"{tokens} tokens to learn from: this takes {forecast(subject, work)}.")
+    shown.say(f"this takes {forecast(subject, Work((fitted.effort(subject, [target], rows),)))}.")
     shown.begin(f"fitting {method} for {target} on {subject.name} in {subject.precision}", 1000)
 
     def watch(progress: FitProgress) -> None:

@@ -5,17 +5,16 @@ Departs: AdamW keeps its state in 32 bits, paged nowhere, because the state of a
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from temperament.edit.base import Edit, Origin
+from temperament.edit.base import Edit
 from temperament.edit.weight import WeightEdit
-from temperament.errors import RequestError, SeamError, UnknownNameError
+from temperament.errors import RequestError, UnknownNameError
 from temperament.opinion.row import Opinions
-from temperament.provenance import versions
 from temperament.shape.lora import Adapters, LoraShape, adapted_paths
-from temperament.shape.protocol import Workspace
+from temperament.shape.protocol import Effort, Workspace, opened, origin_of, rows_showing
 from temperament.shape.training import Schedule, Training
 from temperament.subject.base import Subject, as_conversation
 from temperament.subject.open import OpenSubject
@@ -121,9 +120,7 @@ class QLora:
             RequestError: no opinion shows a target, or a row is longer than ``max_length``.
             TrainingError: the loss or its gradient is not finite.
         """
-        if not isinstance(subject, OpenSubject):
-            message = f"QLoRA was asked for on {subject.name}, whose weights are not at hand: load it from a folder."
-            raise SeamError(message)
+        subject = opened(subject, self.name)
         rows = {target: self._rows(subject, target, opinions) for target in targets}
         edits: dict[Target, Edit] = {}
         # Targets with as many rows take the same steps and share them.
@@ -134,14 +131,13 @@ class QLora:
             edits.update(zip(together, trained, strict=True))
         return [edits[target] for target in targets]
 
-    def training_tokens(self, subject: OpenSubject, target: Target, opinions: Opinions) -> int:
-        """Tokens that a fitting reads, over all epochs."""
-        return self.epochs * sum(len(row) for row in self._rows(subject, target, opinions))
-
-    def parameters(self, subject: OpenSubject) -> int:
-        """Parameters of one adapter."""
-        shapes = (subject.shape(path) for path in adapted_paths(subject, self.modules))
-        return sum(self.rank * (shape.inputs + shape.outputs) for shape in shapes)
+    def effort(self, subject: Subject, targets: Sequence[Target], opinions: Opinions) -> Effort:
+        """Tokens over all epochs and targets, and the parameters of all adapters."""
+        subject = opened(subject, self.name)
+        rows = [len(row) for target in targets for row in self._rows(subject, target, opinions)]
+        shapes = [subject.shape(path) for path in adapted_paths(subject, self.modules)]
+        each = sum(self.rank * (shape.inputs + shape.outputs) for shape in shapes)
+        return Effort(trained=self.epochs * sum(rows), parameters=len(targets) * each)
 
     def _train(self, subject: OpenSubject, rows: dict[Target, list[Encoded]], workspace: Workspace) -> list[Edit]:
         shape = LoraShape(self.rank, self.alpha / self.rank, self.dropout, self.modules)
@@ -152,34 +148,25 @@ class QLora:
         training.run()
         edits: list[Edit] = []
         for number, (target, data) in enumerate(rows.items()):
-            origin = Origin(
-                method=self.name,
-                target=target,
+            origin = origin_of(
+                self,
+                subject,
+                target,
+                rows=len(data),
+                tokens=self.epochs * sum(len(row) for row in data),
+                history=training.history[number],
                 settings={
-                    **asdict(self),
                     "modules": list(self.modules),
                     "fan_in_fan_out": subject.anatomy.is_transposed(adapters.paths[0]),
                 },
-                subject=subject.name,
-                subject_fingerprint=subject.fingerprint,
-                condition=self.condition,
-                seed=self.seed,
-                rows=len(data),
-                tokens=self.epochs * sum(len(row) for row in data),
-                history=tuple(training.history[number]),
-                versions=versions(),
             )
             edits.append(WeightEdit(origin, branches=adapters.branches(number), scale=shape.scale))
         return edits
 
     def _rows(self, subject: OpenSubject, target: Target, opinions: Opinions) -> list[Encoded]:
-        found = opinions.showing(target)
-        if not found:
-            message = f"no row of {opinions.name} shows {target}: give opinions that do."
-            raise RequestError(message)
         rows: list[Encoded] = []
         limit = min(self.max_length, subject.window)
-        for opinion in found:
+        for opinion in rows_showing(opinions, target):
             row = subject.encode(as_conversation(opinion.question), opinion.answer)
             if not self.has_stop_token:
                 row = replace(row, answer=row.answer[: -len(subject.format.ending) or None])

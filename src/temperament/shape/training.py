@@ -121,7 +121,8 @@ class Training:
                 tokens += sum(len(data[row]) for data in self.data for row in rows)
                 if self.workspace.watch:
                     speed = tokens / (time.monotonic() - began)
-                    self.workspace.watch(FitProgress(self.step, self.steps, sum(losses) / len(losses), speed))
+                    note = f"loss {sum(losses) / len(losses):.3f}, {speed:.0f} tokens/s"
+                    self.workspace.watch(FitProgress(self.step, self.steps, note))
                 if time.monotonic() - saved > self.workspace.seconds or self.step == self.steps:
                     self._save()
                     saved = time.monotonic()

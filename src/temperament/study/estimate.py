@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from temperament.record import Generation
+from temperament.shape.protocol import Effort
 from temperament.subject.base import Subject
 from temperament.subject.open import OpenSubject
 
@@ -24,18 +25,16 @@ class Work:
     """What is left to do.
 
     Attributes:
-        training_tokens: through the model, over all epochs and targets.
+        efforts: of the fittings, which run one after the other.
         replies: to be asked for.
         rows: replies that share a batch.
         generation: how they are drawn.
-        adapter_parameters: that train at once.
     """
 
-    training_tokens: int
-    replies: int
-    rows: int
-    generation: Generation
-    adapter_parameters: int = 0
+    efforts: tuple[Effort, ...] = ()
+    replies: int = 0
+    rows: int = 1
+    generation: Generation = Generation()
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,12 @@ def forecast(subject: Subject, work: Work) -> Forecast:
     if not isinstance(subject, OpenSubject):
         return Forecast(None, None)
     seconds = 0.0
-    if work.training_tokens:
-        seconds += TRAINING_FACTOR * work.training_tokens / _tokens_per_second(subject)
+    through = sum(TRAINING_FACTOR * effort.trained + effort.read for effort in work.efforts)
+    if through:
+        seconds += through / _tokens_per_second(subject)
+    for effort in work.efforts:
+        if effort.written:
+            seconds += REPLY_SHARE * effort.written / effort.rows * _seconds_per_step(subject, effort.rows)
     if work.replies:
         steps = work.generation.max_new_tokens * REPLY_SHARE
         seconds += work.replies / work.rows * steps * _seconds_per_step(subject, min(work.rows, work.replies))
@@ -92,9 +95,9 @@ def _seconds_per_step(subject: OpenSubject, rows: int) -> float:
 
 def _gigabytes(subject: OpenSubject, work: Work) -> float:
     weights = sum(parameter.numel() * parameter.element_size() for parameter in subject.model.parameters())
-    # An adapter is held four times: factors, gradients and two moments, 4 bytes each.
-    adapters = 16 * work.adapter_parameters
+    # What trains is held four times: values, gradients and two moments, 4 bytes each.
+    adapters = 16 * max((effort.parameters for effort in work.efforts), default=0)
     config = subject.model.config.get_text_config()  # pyright: ignore[reportAttributeAccessIssue, reportCallIssue]
     width = 24 * config.hidden_size * config.num_hidden_layers * subject.compute_dtype.itemsize
-    activations = 2048 * width if work.training_tokens else 0
+    activations = 2048 * width if any(effort.trained for effort in work.efforts) else 0
     return (1.0e9 + weights + adapters + activations) / 1e9

@@ -307,30 +307,25 @@ def _announce(bench: Bench, cells: Sequence[Cell], items: int) -> None:
 
     asked = [cell for cell in cells if not bench.store(cell).exists()]
     unfitted = {cell.edit: cell for cell in cells if cell.target and not bench.edit_folder(cell).exists()}
-    tokens, parameters = _training_work(bench, list(unfitted.values()))
     generation: Generation = bench.study.generation(0)
-    work = Work(tokens, len(asked) * items, min(items, 64), generation, parameters)
+    work = Work(_efforts(bench, list(unfitted.values())), len(asked) * items, min(items, 64), generation)
     text = f"{len(unfitted)} edits to fit, {len(asked)} of {len(cells)} cells to ask, {items} questions each"
     bench.reporter.say(f"{bench.subject.name} in {bench.subject.precision}: {text}")
     bench.reporter.say(f"this takes {forecast(bench.subject, work)}.")
 
 
-def _training_work(bench: Bench, cells: Sequence[Cell]) -> tuple[int, int]:
-    """Training tokens of the edits that are missing, and the parameters that train at once."""
-    from temperament.shape.qlora import QLora
+def _efforts(bench: Bench, cells: Sequence[Cell]) -> tuple[Any, ...]:
+    """What the fittings of the edits that are missing ask of the model; refuses what cannot be fitted, beforehand."""
     from temperament.shape.registry import make_method
-    from temperament.subject.open import OpenSubject
 
-    if not isinstance(bench.subject, OpenSubject):
-        return 0, 0
-    tokens, parameters = 0, 0
-    for plan in bench.study.method:
-        method = make_method(plan.name, plan.preset, plan.settings) if plan.name != "adapter" else None
-        mine = [cell.target for cell in cells if cell.condition == condition_of(plan) and cell.method == plan.name]
-        if isinstance(method, QLora):
-            tokens += sum(method.training_tokens(bench.subject, each, bench.shaping) for each in mine if each)
-            parameters = max(parameters, len(mine) * method.parameters(bench.subject))
-    return tokens, parameters
+    found: list[Any] = []
+    for plan, seed in product(bench.study.method, bench.study.seeds):
+        mine = [cell for cell in cells if (cell.method, cell.condition) == (plan.name, condition_of(plan))]
+        targets = [cell.target for cell in mine if cell.target and cell.seed == seed]
+        if plan.name != "adapter" and targets:
+            method = make_method(plan.name, plan.preset, plan.settings, seed)
+            found.append(method.effort(bench.subject, targets, bench.shaping))
+    return tuple(found)
 
 
 def _peak_memory() -> float:

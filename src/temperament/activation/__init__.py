@@ -1,0 +1,1 @@
+"""Reading activations, and statistics of units that stream."""
