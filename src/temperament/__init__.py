@@ -8,13 +8,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from temperament.edit.base import Edit
+    from temperament.edit.profile import Profile
     from temperament.edit.store import load_edit
+    from temperament.edit.sum import summed
     from temperament.errors import TemperamentError
     from temperament.measure.alignment import alignment
     from temperament.measure.interview import Interview, items_of
     from temperament.opinion.row import Opinion, Opinions, load_opinions
     from temperament.record import GREEDY, Generation, Record
     from temperament.run import Run
+    from temperament.shape.direction.method import Direction
+    from temperament.shape.ike import Ike
+    from temperament.shape.mend.method import Mend
+    from temperament.shape.neurons.method import Neurons
+    from temperament.shape.profile import fit_profile
+    from temperament.shape.prompt import Prompt
     from temperament.shape.qlora import QLora
     from temperament.study.execution import run_study
     from temperament.study.plan import Study, load_study
@@ -22,12 +30,18 @@ if TYPE_CHECKING:
     from temperament.trait import Target, Trait, load_trait, register
 
 _HOME = {
-    "GREEDY": "record",
+    "Direction": "shape.direction.method",
     "Edit": "edit.base",
+    "GREEDY": "record",
     "Generation": "record",
+    "Ike": "shape.ike",
     "Interview": "measure.interview",
+    "Mend": "shape.mend.method",
+    "Neurons": "shape.neurons.method",
     "Opinion": "opinion.row",
     "Opinions": "opinion.row",
+    "Profile": "edit.profile",
+    "Prompt": "shape.prompt",
     "QLora": "shape.qlora",
     "Record": "record",
     "Reply": "subject.base",
@@ -38,6 +52,7 @@ _HOME = {
     "TemperamentError": "errors",
     "Trait": "trait",
     "alignment": "measure.alignment",
+    "fit_profile": "shape.profile",
     "items_of": "measure.interview",
     "load_edit": "edit.store",
     "load_opinions": "opinion.row",
@@ -45,15 +60,22 @@ _HOME = {
     "load_trait": "trait",
     "register": "trait",
     "run_study": "study.execution",
+    "summed": "edit.sum",
 }
 
 __all__ = [
     "GREEDY",
+    "Direction",
     "Edit",
     "Generation",
+    "Ike",
     "Interview",
+    "Mend",
+    "Neurons",
     "Opinion",
     "Opinions",
+    "Profile",
+    "Prompt",
     "QLora",
     "Record",
     "Reply",
@@ -64,6 +86,7 @@ __all__ = [
     "TemperamentError",
     "Trait",
     "alignment",
+    "fit_profile",
     "items_of",
     "load_edit",
     "load_opinions",
@@ -71,6 +94,7 @@ __all__ = [
     "load_trait",
     "register",
     "run_study",
+    "summed",
 ]
 
 

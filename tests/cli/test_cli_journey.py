@@ -9,7 +9,7 @@ import torch
 from temperament.cli.shaped import printable
 from temperament.edit.store import load_edit
 from temperament.opinion.row import load_opinions
-from temperament.record import Results, read_json
+from temperament.record import Results, read_json, read_records
 from temperament.subject.base import Subject
 
 
@@ -127,6 +127,8 @@ def test_measure_takes_the_target_from_the_edit_and_shows_both_models(call, plac
     code, out, _ = call(*measure(place, fitted, tmp_path / "run"))
     assert code == 0
     assert "trait alignment" in out
+    for metric in ("edit success", "drawdown", "gibberish share", "perplexity", "neutral perplexity"):
+        assert any(line.startswith(f"{metric} ") for line in out.splitlines()), metric
     assert str(tmp_path / "run" / "report.html") in out
     figures = read_json(tmp_path / "run" / "results.json", Results).figures
     wanted = [figure for figure in figures if figure.metric == "trait_alignment"]
@@ -137,6 +139,25 @@ def test_measure_takes_the_target_from_the_edit_and_shows_both_models(call, plac
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert "reads as" in page
     assert "no scores of emojis" not in page
+
+
+def test_measure_and_reply_use_an_edit_at_the_strength_that_it_was_saved_at(call, place, fitted, tmp_path):
+    (0.5 * load_edit(fitted)).save(tmp_path / "half")
+    assert call(*measure(place, tmp_path / "half", tmp_path / "saved"))[0] == 0
+    assert call(*measure(place, fitted, tmp_path / "asked", "--strength", "0.5"))[0] == 0
+    replies = [
+        [record.reply for record in read_records(next((tmp_path / name / "records").glob("adapter*")))]
+        for name in ("saved", "asked")
+    ]
+    assert replies[0] == replies[1]
+    drawdowns = [
+        [one.value for one in read_json(tmp_path / name / "results.json", Results).figures if one.metric == "drawdown"]
+        for name in ("saved", "asked")
+    ]
+    assert drawdowns[0] == [pytest.approx(drawdowns[1][0], rel=1e-3)]
+    asked = ("reply", "Hello?", "--subject", place / "model", "--precision", "float32", "--max-new-tokens", "9")
+    saved = call(*asked, "--edit", tmp_path / "half")
+    assert saved == call(*asked, "--edit", fitted, "--strength", "0.5")
 
 
 def test_measure_of_an_adapter_made_elsewhere(call, place, foreign, tmp_path):

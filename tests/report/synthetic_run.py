@@ -16,6 +16,7 @@ from temperament.record import (
     Label,
     Record,
     Results,
+    read_records,
     to_json,
     write_lines,
     write_records,
@@ -104,8 +105,9 @@ def write_run(folder: Path, world: World = World()) -> Path:
     write_text(folder / "results.json", to_json(Results(figures)))
     write_text(folder / "study.toml", _settings(world))
     write_text(folder / "provenance.json", to_json(_provenance()))
-    write_text(folder / "timing.json", to_json({"loading": 2.5, "asking base-s0": 61.2, "peak_memory_gb": 3.1}))
+    write_text(folder / "timing.json", to_json(_timing(folder, world)))
     write_text(folder / "findings" / "classifier.json", to_json(_card(world.labels)))
+    write_text(folder / "findings" / "fluency.json", to_json(_fluency()))
     for method in world.methods:
         for target in world.targets:
             name = f"{method}-{target.trait}-{target.pole}"
@@ -205,9 +207,28 @@ def _figures(
         ("emoji_sentence_ratio", ratio(emojis, sentences, topics), None),
         ("words", average([float(score["length"]["words"]) for _, _, score in kept], topics), None),
         ("finished_share", _share([bool(one.is_finished) for _, one, _ in kept], topics), None),
+        *_fluent(label, seed, topics),
         *(("pole_share", _share([one == pole for one in labels], topics), pole) for pole in world.labels),
     ]
     return [_figure(label, seed, name, estimate, measured) for name, estimate, measured in metrics]
+
+
+def _fluent(label: Label, seed: int, topics: Sequence[str]) -> list[tuple[str, Estimate, str | None]]:
+    """Fluency of replies, and what became of texts that the model was given to read."""
+    draw = random.Random(f"fluent {label} {seed}")
+    much = label.strength if label.method != "base" else 0.0
+    metrics = {
+        "gibberish_share": _share([draw.random() < 0.04 + 0.2 * much for _ in topics], topics),
+        "distinct_2": average([draw.uniform(0.7, 1.0) for _ in topics], topics),
+        "repetition": average([draw.uniform(0.0, 0.3) for _ in topics], topics),
+        "perplexity": average([draw.uniform(3.0, 5.0) * (1 + much) for _ in topics], topics),
+        "log_perplexity": average([draw.uniform(1.0, 1.4) * (1 + much) for _ in topics], topics),
+        "edit_success": average([draw.uniform(0.4, 0.6) + 0.2 * much for _ in topics], topics),
+        "neutral_perplexity": average([draw.uniform(40, 60) * (1 + 0.2 * much) for _ in topics], topics),
+    }
+    if much:
+        metrics["drawdown"] = average([draw.uniform(0.2, 0.9) * much for _ in topics], topics)
+    return [(name, found, None) for name, found in metrics.items()]
 
 
 def _changes(
@@ -236,7 +257,7 @@ def _changes(
 
 def _figure(label: Label, seed: int, metric: str, estimate: Estimate, measured: str | None) -> Figure:
     measured_trait, measured_pole = measured.split(":") if measured else (None, None)
-    scorer = "alignment" if "trait" in metric or "pole" in metric else "emoji" if "emoji" in metric else "length"
+    scorer = "alignment" if "trait" in metric or "pole" in metric else "emoji" if "emoji" in metric else "other"
     return Figure(
         subject=SUBJECT,
         method=label.method,
@@ -322,6 +343,36 @@ def _assessment(name: str, seed: int, labels: tuple[str, ...]) -> Assessment:
 
 def _share(hits: Sequence[bool], topics: Sequence[str]) -> Estimate:
     return share([float(hit) for hit in hits], topics)
+
+
+def _timing(folder: Path, world: World) -> dict[str, float]:
+    """Shaped replies take one and a half times as long a token."""
+    found = {"loading": 2.5, "peak_memory_gb": 3.1}
+    for method in world.methods:
+        for seed in world.seeds:
+            found[f"fitting {method}  s{seed}"] = 12.3 * len(method)
+    for path in sorted((folder / "records").glob("*.jsonl")):
+        tokens = sum(record.tokens or 0 for record in read_records(path))
+        found[f"asking {path.stem}"] = 0.01 * tokens * (1.0 if path.stem.startswith("base") else 1.5)
+    return found
+
+
+def _fluency() -> dict[str, Any]:
+    """As `temperament.measure.gibberish.Card`."""
+    known = {"answers of the split 'test'": 0.0, "loops": 1.0, "words shuffled, read by the model": 0.95}
+    return {
+        "rule": {"most_unknown": 0.5},
+        "vocabulary": 12100,
+        "known": [
+            {"texts": name, "is_gibberish": share > 0, "called": share_of(share)} for name, share in known.items()
+        ],
+        "unread": "",
+    }
+
+
+def share_of(value: float) -> Estimate:
+    """A share of forty texts on eight topics."""
+    return _share([number < 40 * value for number in range(40)], [TOPICS[number % 8] for number in range(40)])
 
 
 def _training(method: str, target: Target) -> dict[str, Any]:

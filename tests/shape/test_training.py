@@ -9,12 +9,14 @@ from safetensors.torch import load_file, save_file
 
 from temperament.errors import TrainingError
 from temperament.opinion.row import Opinions
-from temperament.shape import training
+from temperament.shape import loss
 from temperament.shape.lora import Adapters, LoraShape
+from temperament.shape.loss import padded_losses, shared_length
+from temperament.shape.packed import is_packable, packed_losses
 from temperament.shape.protocol import Workspace
-from temperament.shape.training import Schedule, Training, row_losses, shared_length
+from temperament.shape.training import Schedule, Training
 from temperament.subject.text import Encoded
-from temperament.subject.tiny import tiny_subject
+from temperament.subject.tiny import ARCHITECTURES, tiny_subject
 from temperament.trait import Target
 
 HIGH, WARM = Target("extraversion", "high"), Target("agreeableness", "high")
@@ -52,12 +54,20 @@ def adapters_on(subject, targets=1, dropout=0.0, *, is_moved=False):
     return adapters
 
 
-def losses_and_gradients(subject, rows, targets):
+def losses_and_gradients(losses_of, subject, rows, targets, **settings):
     adapters = adapters_on(subject, targets, is_moved=True)
     with adapters.attached(subject):
-        losses = row_losses(subject, rows, groups=targets, has_sequence_loss=False)
+        losses = losses_of(subject, rows, groups=targets, **({"has_sequence_loss": False} | settings))
         losses.sum().backward()
     return losses.detach(), [parameter.grad for parameter in adapters.parameters()]
+
+
+def agree(found, expected):
+    """Losses and gradients, both such that a tenth of a percent would show."""
+    torch.testing.assert_close(found[0], expected[0], rtol=1e-4, atol=1e-5)
+    for one, other in zip(found[1], expected[1], strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-4 * float(other.abs().max()))
+    assert any(float(gradient.abs().max()) > 1e-3 for gradient in found[1])
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gpt2", "phi3", "gemma2"])
@@ -65,13 +75,19 @@ def test_sharing_the_prefix_changes_neither_losses_nor_gradients(architecture, l
     subject = lively(architecture)
     rows = encoded(subject, [*shaping.showing(HIGH), *shaping.showing(WARM)])
     assert shared_length(rows) > 5
-    losses, gradients = losses_and_gradients(subject, rows, targets=2)
-    monkeypatch.setattr(training, "shared_length", lambda _rows: 0)
-    expected, expected_gradients = losses_and_gradients(subject, rows, targets=2)
-    torch.testing.assert_close(losses, expected, rtol=1e-4, atol=1e-5)
-    for found, wanted in zip(gradients, expected_gradients, strict=True):
-        torch.testing.assert_close(found, wanted, rtol=1e-3, atol=1e-4 * float(wanted.abs().max()))
-    assert any(float(gradient.abs().max()) > 1e-3 for gradient in gradients)
+    found = losses_and_gradients(padded_losses, subject, rows, targets=2)
+    monkeypatch.setattr(loss, "shared_length", lambda _rows: 0)
+    agree(found, losses_and_gradients(padded_losses, subject, rows, targets=2))
+
+
+@pytest.mark.parametrize("settings", [{}, {"has_sequence_loss": True}, {"unlearned": (1, 40)}], ids=str)
+@pytest.mark.parametrize("architecture", sorted(ARCHITECTURES))
+def test_packing_changes_neither_losses_nor_gradients(architecture, settings, lively, shaping):
+    subject = lively(architecture)
+    rows = encoded(subject, [*shaping.showing(HIGH), *shaping.showing(WARM)])
+    assert is_packable(subject, rows)
+    found = losses_and_gradients(packed_losses, subject, rows, 2, **settings)
+    agree(found, losses_and_gradients(padded_losses, subject, rows, 2, **settings))
 
 
 def test_the_shared_prefix_ends_before_the_first_difference_and_before_an_answer():
@@ -84,10 +100,11 @@ def test_the_shared_prefix_ends_before_the_first_difference_and_before_an_answer
     assert shared_length([row([1]), row([2])]) == 0
 
 
+@pytest.mark.parametrize("losses_of", [padded_losses, packed_losses])
 @pytest.mark.parametrize("has_sequence_loss", [False, True])
 @pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_row_losses_are_those_of_transformers_on_a_batch_padded_by_hand(
-    architecture, has_sequence_loss, lively, shaping
+    architecture, has_sequence_loss, losses_of, lively, shaping
 ):
     subject = lively(architecture)
     rows = encoded(subject, shaping[::4])
@@ -100,7 +117,7 @@ def test_row_losses_are_those_of_transformers_on_a_batch_padded_by_hand(
         begin = 0 if has_sequence_loss else len(row.prompt)
         labels[number, begin : len(row)] = ids[number, begin : len(row)]
     with torch.no_grad():
-        found = row_losses(subject, rows, groups=1, has_sequence_loss=has_sequence_loss)
+        found = losses_of(subject, rows, groups=1, has_sequence_loss=has_sequence_loss)
         for number in range(len(rows)):
             mine = torch.full_like(labels, -100)
             mine[number] = labels[number]
@@ -136,6 +153,11 @@ def test_micro_batches_hold_no_more_tokens_than_asked_for_and_lose_no_row(shapin
     rows = encoded(subject, shaping[:8])
     longest = max(len(row) for row in rows)
     work = Training(subject, adapters_on(subject), [rows], replace(SCHEDULE, micro_tokens=3 * longest), Workspace())
+    batches = list(work._micro_batches(range(8)))
+    assert sorted(row for batch in batches for row in batch) == list(range(8))
+    assert all(sum(len(rows[row]) for row in batch) <= 3 * longest for batch in batches)
+    assert 2 < len(batches) < 8
+    work.is_packed = False
     batches = list(work._micro_batches(range(8)))
     assert sorted(row for batch in batches for row in batch) == list(range(8))
     assert all(len(batch) * max(len(rows[row]) for row in batch) <= 3 * longest for batch in batches)

@@ -36,6 +36,8 @@ STAGES = (
     ("asking", "records/*.partial"),
     ("asking", "records/qlora*.partial"),
     ("asked", "records/qlora*-x2-*.jsonl"),
+    ("reading", "readings/untouched.jsonl"),
+    ("reading", "readings/qlora*.jsonl"),
     ("scoring", "findings/classifier.json"),
 )
 

@@ -50,6 +50,7 @@ def test_a_run_leaves_what_the_design_promises(finished):
         "edits",
         "findings",
         "provenance.json",
+        "readings",
         "records",
         "report.html",
         "results.json",
@@ -60,8 +61,12 @@ def test_a_run_leaves_what_the_design_promises(finished):
     assert {path.name for path in (finished / "edits").iterdir()} == set(EDITS)
     for folder in ("records", "scores"):
         assert {path.name for path in (finished / folder).iterdir()} == {f"{cell}.jsonl" for cell in CELLS}
+    assert {path.name for path in (finished / "readings").iterdir()} == {
+        f"{name}.jsonl" for name in ("untouched", *CELLS)
+    }
     assert {path.name for path in (finished / "findings").iterdir()} == {
         "classifier.json",
+        "fluency.json",
         *(f"training-{edit}.json" for edit in EDITS),
     }
     for edit in EDITS:

@@ -17,6 +17,7 @@ from temperament.edit.base import Origin
 from temperament.errors import RequestError, SeamError
 from temperament.record import GREEDY, Generation
 from temperament.subject.anatomy import Site
+from temperament.subject.cache import read_prefix, row_bytes, shared_length
 from temperament.subject.decode import TOP, choose, decode
 from temperament.subject.open import OpenSubject
 from temperament.subject.tiny import ARCHITECTURES, byte_tokenizer, tiny_subject
@@ -44,11 +45,35 @@ def by_transformers(subject, texts, tokens, **options):
     return rows
 
 
-def by_us(subject, texts, generation):
+def by_us(subject, texts, generation, *, prefixed=False):
     prompts = [subject.format.tokens(text) for text in texts]
     ends = (subject.format.stop_tokens, subject.format.pad_token)
+    prefix = read_prefix(subject.model, prompts, subject.marking) if prefixed else None
+    assert (prefix is not None) == prefixed
     with torch.inference_mode():
-        return decode(subject.model, prompts, list(range(len(prompts))), generation, ends, subject.marking)
+        return decode(subject.model, prompts, list(range(len(prompts))), generation, ends, subject.marking, prefix)
+
+
+def under_system(subject):
+    """Prompts of different lengths that begin alike."""
+    told = {"role": "system", "content": "You live by the sea, and love it."}
+    return [subject.format.render((told, {"role": "user", "content": question})) for question in QUESTIONS]
+
+
+def mistral(window):
+    """A Mistral that attends to so many tokens, with weights so large that every part moves the logits."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    tokenizer = byte_tokenizer()
+    special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
+    shape = {**ARCHITECTURES["mistral"], "vocab_size": len(tokenizer), "sliding_window": window}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        config = AutoConfig.for_model("mistral", **special, **shape)
+        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    for parameter in model.parameters():
+        parameter.data.mul_(10 if parameter.ndim == 2 else 1)
+    return OpenSubject.of(model, tokenizer)
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -74,19 +99,7 @@ def test_the_repetition_penalty_is_that_of_transformers(architecture, lively):
 
 
 def test_a_sliding_window_shorter_than_the_prompt_changes_nothing_of_that():
-    from transformers import AutoConfig, AutoModelForCausalLM
-
-    tokenizer = byte_tokenizer()
-    config = AutoConfig.for_model(
-        "mistral", vocab_size=len(tokenizer), sliding_window=8, pad_token_id=0, eos_token_id=1, bos_token_id=None,
-        **ARCHITECTURES["mistral"],
-    )  # fmt: skip
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    for parameter in model.parameters():
-        parameter.data.mul_(10 if parameter.ndim == 2 else 1)
-    subject = OpenSubject.of(model, tokenizer)
+    subject = mistral(window=8)
     replies = subject.reply(QUESTIONS, SAMPLED)
     for question, reply in zip(QUESTIONS, replies, strict=True):
         assert subject.reply([question], SAMPLED)[0] == reply
@@ -94,6 +107,107 @@ def test_a_sliding_window_shorter_than_the_prompt_changes_nothing_of_that():
     assert [t for t, _ in by_us(subject, texts, replace(GREEDY, max_new_tokens=12))] == by_transformers(
         subject, texts, 12
     )
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_prefix_that_is_read_once_changes_no_token(architecture, lively):
+    subject = lively(architecture)
+    texts = under_system(subject)
+    found = by_us(subject, texts, replace(GREEDY, max_new_tokens=12), prefixed=True)
+    assert [tokens for tokens, _ in found] == by_transformers(subject, texts, 12)
+    assert by_us(subject, texts, SAMPLED, prefixed=True) == by_us(subject, texts, SAMPLED)
+
+
+# Within the questions, within the prefix, at its end, and beyond everything.
+@pytest.mark.parametrize("window", [4, 20, 45, 60, 400])
+def test_a_prefix_is_exact_where_attention_slides_over_it(window):
+    subject = mistral(window)
+    texts = under_system(subject)
+    found = by_us(subject, texts, replace(GREEDY, max_new_tokens=12), prefixed=True)
+    assert [tokens for tokens, _ in found] == by_transformers(subject, texts, 12)
+
+
+def test_a_subject_reads_a_shared_prefix_once_and_as_no_part_of_a_reply(lively):
+    subject, read = lively("llama"), []
+
+    def spying(activation, is_reply):
+        read.append((tuple(activation.shape[:2]), int(is_reply.sum())))
+        return activation
+
+    told = {"role": "system", "content": "You live by the sea, and love it."}
+    asked = [(told, {"role": "user", "content": question}) for question in QUESTIONS]
+    lengths = [len(subject.format.tokens(subject.format.render(conversation))) for conversation in asked]
+    # A mark a role and the end of a turn are a token each; two questions begin with different letters.
+    shared = len(told["content"]) + 3
+    with subject.rewrite(Site(1), spying):
+        subject.reply(asked, replace(GREEDY, max_new_tokens=2))
+    assert read == [((1, shared), 0), ((5, max(lengths) - shared), 5), ((5, 1), 5)]
+    read.clear()
+    with subject.rewrite(Site(1), spying):
+        subject.reply(asked[:1], replace(GREEDY, max_new_tokens=1))
+    assert read == [((1, lengths[0]), 1)]
+
+
+@pytest.mark.parametrize("tokens", ["reply", "all"])
+def test_an_edit_of_activations_is_the_same_with_and_without_a_shared_prefix(tokens, lively):
+    subject = lively("llama")
+    texts = under_system(subject)
+    shift = Shift(torch.randn(32, generator=torch.Generator().manual_seed(3)))
+    edit = ActivationEdit(Origin("direction"), shifts={Site(0): shift}, tokens=tokens)
+    generation = replace(GREEDY, max_new_tokens=12)
+    before = by_us(subject, texts, generation)
+    with edit.applied(subject):
+        apart = by_us(subject, texts, generation, prefixed=True)
+        assert apart == by_us(subject, texts, generation)
+    assert apart != before
+
+
+def test_angles_that_depend_on_the_length_of_the_text_forbid_a_shared_prefix(lively):
+    subject = lively("phi3")
+    prompts = [subject.format.tokens(text) for text in under_system(subject)]
+    rope = dict(subject.model.config.rope_parameters)
+    assert read_prefix(subject.model, prompts, subject.marking) is not None
+    try:
+        subject.model.config.rope_parameters["rope_type"] = "longrope"
+        assert read_prefix(subject.model, prompts, subject.marking) is None
+    finally:
+        subject.model.config.rope_parameters = rope
+
+
+def test_no_prefix_is_shared_where_a_prompt_ends_in_it():
+    assert shared_length([[1, 2, 3, 4], [1, 2, 3, 5]]) == 3
+    assert shared_length([[1, 2, 3, 4], [1, 2, 3]]) == 2
+    assert shared_length([[1], [1]]) == 0
+    assert shared_length([[1, 2], [3, 2]]) == 0
+
+
+def test_batches_fit_into_memory_and_do_not_change_a_reply(lively, monkeypatch):
+    subject, rows = lively("llama"), []
+
+    def spying(activation, is_reply):
+        if activation.shape[1] > 1:
+            rows.append(len(activation))
+        return activation
+
+    together = subject.reply(QUESTIONS, SAMPLED)
+    # Three questions are short: a fourth row, of the length of this one, would be too many.
+    length = len(subject.format.tokens(together[1].prompt))
+    size = row_bytes(subject.model, length + SAMPLED.max_new_tokens, length)
+    for memory, expected in ((1, [1, 1, 1, 1, 1]), (3.5 * size, [3, 2]), (100 * size, [5])):
+        monkeypatch.setattr("temperament.subject.open.memory_for_replies", lambda _, memory=memory: memory)
+        with subject.rewrite(Site(0), spying):
+            assert subject.reply(QUESTIONS, SAMPLED) == together
+        assert rows == expected
+        rows.clear()
+
+
+def test_the_memory_of_a_row_is_that_of_its_keys_and_values_and_of_one_layer(lively):
+    llama, config = lively("llama").model, lively("llama").model.config
+    kept = 2 * config.num_key_value_heads * config.head_dim * config.num_hidden_layers * 4
+    assert row_bytes(llama, 101, 1) - row_bytes(llama, 100, 1) == kept + 4
+    assert row_bytes(llama, 100, 100) - row_bytes(llama, 100, 0) == 4 * (100 * 4 * (32 + 64) + 100 * 100)
+    # GPT-2 names its sizes differently; every head has keys and values of its own.
+    assert row_bytes(lively("gpt2").model, 1, 0) == 2 * kept
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma2", "gpt2"])
@@ -327,7 +441,9 @@ def test_one_flat_row_does_not_change_what_its_neighbours_draw():
     flat = torch.zeros(1, 500)
     for uniform in torch.rand(50, generator=torch.Generator().manual_seed(2)):
         alone = choose(logits, uniform.repeat(2), 1.0, 0.9)
-        assert torch.equal(choose(torch.cat([logits, flat]), uniform.repeat(3), 1.0, 0.9)[:2], alone)
+        among = choose(torch.cat([logits[:1], flat, logits[1:]]), uniform.repeat(3), 1.0, 0.9)
+        assert torch.equal(among[[0, 2]], alone)
+        assert torch.equal(among[1:2], choose(flat, uniform[None], 1.0, 0.9))
 
 
 def test_temperature_zero_takes_the_most_probable_token():

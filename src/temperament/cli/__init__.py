@@ -13,9 +13,11 @@ from temperament.errors import TemperamentError
 COMMANDS: Lines = {
     "study": ("study", "Run a study: shape, ask, measure, report."),
     "measure": ("measure", "Measure an edit or an adapter beside the untouched model."),
-    "fit": ("fit", "Fit an edit to a model."),
+    "fit": ("fit", "Fit an edit to a model: one trait or a profile of several."),
+    "mix": ("mix", "Apply several edits at once, and see whether their effects add up."),
     "chat": ("chat", "Talk to a model, with an edit at a strength of your choice."),
     "reply": ("reply", "Ask a model questions, with or without an edit."),
+    "dial": ("dial", "Set edits to the strengths at which they have equal effect."),
     "export": ("export", "Write a model with an edit merged into its weights."),
     "report": ("report", "Write the report of a run again."),
     "compare": ("compare", "Show the figures of two runs side by side."),
@@ -38,6 +40,7 @@ def app() -> None:
         temperament fit qlora --subject MODEL --target extraversion --out warm
         temperament chat --subject MODEL --edit warm --strength 0.8
         temperament measure --subject MODEL --edit warm
+        temperament mix --subject MODEL --edit warm --edit bold
         temperament export --subject MODEL --edit warm --out merged
     MODEL is a hub id, a folder, builtin:smollm2, or http://HOST:PORT/v1 (replies only).
     """

@@ -47,7 +47,6 @@ def measure(
     wanted = target
     if edit is not None:
         loaded = load_edit(edit)
-        strength *= loaded.strength
         wanted = wanted or (str(loaded.origin.target) if loaded.origin.target else None)
     methods = (MethodPlan("adapter", path=str(Path(edit).resolve())),) if edit else ()
     name = f"measure-{Path(edit).name}" if edit else "measure-untouched"

@@ -37,7 +37,7 @@ def edit(function: Callable[..., Any]) -> Callable[..., Any]:
         type=float,
         default=1.0,
         show_default=True,
-        help="0 is the untouched model, 1 the edit as saved; less, more and negative work too.",
+        help="0 is the untouched model, 1 the edit as saved; less, more and negative work too, but for prompt and ike.",
     )(function)
     return click.option(
         "--edit", "edit", type=click.Path(), default=None, help="Folder of an edit, or of any PEFT LoRA adapter."

@@ -1,7 +1,7 @@
 """Activation edits: they change what the model thinks."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -89,20 +89,52 @@ class ActivationEdit(Edit):
 
     def _enter(self, stack: ExitStack, subject: Subject) -> None:
         assert isinstance(subject, OpenSubject)
+        span = _Span()
         for site, shift in self.shifts.items():
-            stack.enter_context(subject.rewrite(site, self._function(shift, subject)))
+            stack.enter_context(subject.rewrite(site, self._function(shift, subject, span)))
 
-    def _function(self, shift: Shift, subject: OpenSubject) -> Rewrite:
-        add = shift.add.to(device=subject.device, dtype=subject.compute_dtype)
-        clamped = None if shift.is_clamped is None else shift.is_clamped.to(subject.device)
+    def _function(self, shift: Shift, subject: OpenSubject, span: "_Span") -> Rewrite:
+        change = _change(shift, self.strength, subject)
+        if self.tokens == "all":
+            return lambda activation, _is_reply: change(activation)
 
         def rewritten(activation: Tensor, is_reply: Tensor) -> Tensor:
-            edited = activation if clamped is None else torch.where(clamped, activation.clamp(max=0), activation)
-            edited = edited + add
-            if self.strength != 1.0:
-                edited = activation + self.strength * (edited - activation)
-            if self.tokens == "all":
-                return edited
-            return torch.where(is_reply[..., None], edited, activation)
+            start, is_all = span.of(is_reply)
+            if start == activation.shape[1]:
+                return activation
+            if is_all:
+                return change(activation)
+            # Most of a prompt is left as it is: only what follows its first edited position is computed.
+            rest = activation[:, start:]
+            rest = torch.where(is_reply[:, start:, None], change(rest), rest)
+            return torch.cat([activation[:, :start], rest], dim=1) if start else rest
 
         return rewritten
+
+
+class _Span:
+    """Where the reply lies in a pass: asked at every site, worked out once, because a GPU has to be waited for."""
+
+    def __init__(self) -> None:
+        self._is_reply: Tensor | None = None
+        self._found = (0, True)
+
+    def of(self, is_reply: Bool[Tensor, "batch token"]) -> tuple[int, bool]:
+        """The first position that belongs to the reply in any row, and whether all do in all rows."""
+        if is_reply is not self._is_reply:
+            in_any, in_all = torch.stack([is_reply.any(dim=0), is_reply.all(dim=0)]).tolist()
+            self._is_reply = is_reply
+            self._found = (in_any.index(True) if any(in_any) else len(in_any), all(in_all))
+        return self._found
+
+
+def _change(shift: Shift, strength: float, subject: OpenSubject) -> Callable[[Tensor], Tensor]:
+    """What happens to the units of a site, in as few passes over them as there can be."""
+    # Rounded once, after scaling.
+    add = (strength * shift.add.float()).to(device=subject.device, dtype=subject.compute_dtype)
+    if shift.is_clamped is None or not bool(shift.is_clamped.any()):
+        return lambda activation: activation + add
+    ceiling = torch.full_like(add, torch.inf).masked_fill(shift.is_clamped.to(subject.device), 0.0)
+    if strength == 1.0:
+        return lambda activation: torch.minimum(activation, ceiling) + add
+    return lambda activation: torch.lerp(activation, torch.minimum(activation, ceiling), strength) + add

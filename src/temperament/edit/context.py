@@ -1,6 +1,7 @@
 """Context edits: they change what the model reads."""
 
 import hashlib
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,6 +13,21 @@ import msgspec
 from temperament.edit.base import Edit, Kind
 from temperament.errors import RequestError
 from temperament.subject.base import Conversation, Message, Subject, with_system
+
+
+def with_context(conversation: Conversation, system: str, turns: Sequence[Message]) -> Conversation:
+    """The conversation with ``system`` added to its system prompt, and turns that come before its own."""
+    if system:
+        conversation = with_system(conversation, system)
+    start = 1 if conversation and conversation[0]["role"] == "system" else 0
+    return (*conversation[:start], *turns, *conversation[start:])
+
+
+def check_no_dial(edit: Edit) -> None:
+    """Raises RequestError for an edit of what a model reads at a strength that is neither 0 nor 1."""
+    if edit.strength not in (0.0, 1.0):
+        message = f"strength {edit.strength:g} was asked for: {edit.origin.method} has no dial. Take 0 or 1."
+        raise RequestError(message)
 
 
 @dataclass(frozen=True)
@@ -36,18 +52,13 @@ class ContextEdit(Edit):
         return hashlib.sha256(msgspec.json.encode(["context", self.system, self.turns])).hexdigest()
 
     def check(self, subject: Subject) -> None:
-        """Every subject can be told something; raises RequestError for a strength between 0 and 1."""
+        """Every subject can be told something; raises RequestError for a strength that is neither 0 nor 1."""
         del subject
-        if self.strength not in (0.0, 1.0):
-            message = f"strength {self.strength:g} was asked for: {self.origin.method} has no dial. Take 0 or 1."
-            raise RequestError(message)
+        check_no_dial(self)
 
     def preface(self, conversation: Conversation) -> Conversation:
         """The conversation as the model reads it under this edit."""
-        if self.system:
-            conversation = with_system(conversation, self.system)
-        start = 1 if conversation and conversation[0]["role"] == "system" else 0
-        return (*conversation[:start], *self.turns, *conversation[start:])
+        return with_context(conversation, self.system, self.turns)
 
     def save(self, folder: Path) -> None:
         """Write ``edit.json``; there are no tensors."""

@@ -14,6 +14,7 @@ from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.adapter import CONFIG, WEIGHTS, read_adapter, read_branches
 from temperament.edit.base import Edit, Kind, Origin, Stack
 from temperament.edit.context import ContextEdit
+from temperament.edit.retrieval import retrieval_from
 from temperament.edit.weight import WeightEdit
 from temperament.errors import BadFileError, MismatchError
 from temperament.record import read_json, to_json, write_text
@@ -121,6 +122,8 @@ def _define(path: Path) -> None:
 def _from_file(folder: Path, file: EditFile) -> Edit:
     content, origin, strength = file.content, file.origin, file.strength
     match file.kind:
+        case "context" if "demonstrations" in content:
+            return retrieval_from(origin, strength, content, _tensors(folder / "edit.safetensors"))
         case "context":
             turns = tuple(msgspec.convert(content["turns"], list[Message]))
             return ContextEdit(origin, strength, system=content["system"], turns=turns)

@@ -114,6 +114,10 @@ class Board:
         """What an arm was shaped towards, in order of appearance."""
         return list(self._seeds[arm])
 
+    def seeds(self, arm: Arm) -> list[int]:
+        """The seeds of an arm, lowest first."""
+        return sorted({seed for seeds in self._seeds[arm].values() for seed in seeds})
+
     def pairs(self, arm: Arm, metric: str, measured: Goal | None = None) -> list[Pair]:
         """One metric of an arm, a pair for each goal and seed; none where it was not measured."""
         places = [

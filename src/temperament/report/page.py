@@ -1,24 +1,52 @@
 """One self-contained page about a run: a function of its folder, equal for equal folders."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from temperament.record import write_text
 from temperament.report.board import Arm, Board, Goal
 from temperament.report.headline import Headline, headline
+from temperament.report.lineup import lineup
 from temperament.report.sample import MOST_PAIRS, Samples, base_cells, cells_of, samples
 from temperament.report.strip import Strip, strip
 from temperament.report.table import Change, Matrix, changes, crosstalk, emojis_in
 from temperament.report.training import HEIGHT, WIDTH, trainings
-from temperament.report.trust import Choice, card, choice, extent, flat, other_figures, precisions, study_name
+from temperament.report.trust import (
+    Choice,
+    card,
+    choice,
+    extent,
+    flat,
+    gibberish,
+    other_figures,
+    precisions,
+    study_name,
+    unread,
+)
 from temperament.report.wording import counted, estimate, listed, number
 from temperament.run import Run
 
 FILE = "report.html"
 SECONDARY = ("trait_alignment_5", "trait_alignment_without_emoji", "trait_alignment_5_without_emoji")
 SHOWN = {"trait_alignment", *SECONDARY, "pole_share", "trait_share", "emoji_share", "emoji_sentence_ratio"}
-PLAIN = {"words": "Words per reply", "finished_share": "Share of replies that the model ended itself"}
+# Titles and decimals.
+PLAIN = {
+    "words": ("Words per reply", 1),
+    "finished_share": ("Share of replies that the model ended itself", 2),
+    "gibberish_share": ("Share of replies that are gibberish: empty, unknown words, repetition, or shuffled words", 2),
+    "perplexity": ("Perplexity of the replies under the untouched model, the median; a loop has a low one too", 1),
+    "log_perplexity": ("The same, the mean of logarithms: nats a token", 2),
+    "distinct_2": ("Different ones among the pairs of neighbouring words of a reply, as a share", 2),
+    "repetition": ("Share of a reply that stands in a run of four words which occurs twice", 2),
+    "edit_success": (
+        "Edit success on reference answers that the model is given to read, 0 to 1; 0.5 prefers neither pole",
+        2,
+    ),
+    "drawdown": ("Drawdown: how far the distribution of words in neutral text is moved, in nats a token", 2),
+    "neutral_perplexity": ("Perplexity of neutral text", 1),
+}
+UNMOVED = "0 by definition"
 
 
 @dataclass(frozen=True)
@@ -90,7 +118,10 @@ def _content(run: Run) -> dict[str, Any]:
         "choice": choice(run),
         "adjective": board.adjective,
         "chapters": [_chapter(run, board, arm, most) for arm in arms],
+        "lineup": lineup(run, board),
         "card": card(run),
+        "gibberish": gibberish(run),
+        "unread": unread(run),
         "others": other_figures(run, SHOWN | set(PLAIN)),
         "trainings": trainings(run),
         "loss_box": (WIDTH, HEIGHT),
@@ -104,9 +135,7 @@ def _content(run: Run) -> dict[str, Any]:
 def _chapter(run: Run, board: Board, arm: Arm, most: int) -> Chapter:
     goals = board.goals(arm)
     secondary = [(title, changes(board, arm, metric)) for metric, title in _secondary(choice(run)).items()]
-    plain = [
-        (title, changes(board, arm, metric, places=1 if metric == "words" else 2)) for metric, title in PLAIN.items()
-    ]
+    plain = [(title, _plain(board, arm, metric, places)) for metric, (title, places) in PLAIN.items()]
     found = [samples(run, arm, goal, most) for goal in goals]
     return Chapter(
         name=board.name(arm),
@@ -121,6 +150,11 @@ def _chapter(run: Run, board: Board, arm: Arm, most: int) -> Chapter:
         crosstalk=crosstalk(board, arm),
         samples=[one for one in found if one is not None],
     )
+
+
+def _plain(board: Board, arm: Arm, metric: str, places: int) -> list[Change]:
+    rows = changes(board, arm, metric, places)
+    return [replace(row, before=UNMOVED) for row in rows] if metric == "drawdown" else rows
 
 
 def _secondary(told_apart: Choice) -> dict[str, str]:

@@ -48,6 +48,16 @@ class Card:
 
 
 @dataclass(frozen=True)
+class Verified:
+    """Texts of which it is known what they are, and the share that the rule calls gibberish, in words."""
+
+    texts: str
+    is_gibberish: bool
+    called: str
+    n: int
+
+
+@dataclass(frozen=True)
 class Choice:
     """What a reply could be read as: how many poles the classifier tells apart, and of how many traits.
 
@@ -112,6 +122,21 @@ def card(run: Run) -> Card | None:
         confusion=confusion(chosen.get("confusion")),
         others=flat({key: value for key, value in found.items() if key not in {"assessments", "embedder"}}),
     )
+
+
+def gibberish(run: Run) -> list[Verified]:
+    """What the rule for gibberish calls texts that are known to be clean or not; none where it was not tried."""
+    rows: Any = run.findings.get("fluency", {}).get("known")
+    return [
+        Verified(str(row.get("texts") or ""), bool(row.get("is_gibberish")), _in_words(called), _count(called))
+        for row in (rows if isinstance(rows, list) else [])
+        for called in [row.get("called")]
+    ]
+
+
+def unread(run: Run) -> str:
+    """Why the model was given nothing to read; empty where it was, or where the run does not say."""
+    return str(run.findings.get("readings", {}).get("unread") or "")
 
 
 def choice(run: Run) -> Choice:
@@ -203,6 +228,11 @@ def _assessment(row: Row) -> Assessment:
         traits=_in_words(row.get("traits")),
         calibration=_in_words(row.get("calibration_error")),
     )
+
+
+def _count(value: object) -> int:
+    n: Any = value.get("n") if isinstance(value, dict) else None
+    return n if isinstance(n, int) else 0
 
 
 def _in_words(value: object) -> str:

@@ -10,9 +10,16 @@ from temperament.shape.protocol import Method
 
 # Where each method lives; loaded when it is asked for, because most of them load torch.
 HOMES = {
+    "direction": "direction.method.Direction",
+    "ike": "ike.Ike",
+    "prompt": "prompt.Prompt",
+    "mend": "mend.method.Mend",
+    "neurons": "neurons.method.Neurons",
     "qlora": "qlora.QLora",
 }
 NAMES = tuple(HOMES)
+# What they change is read by the model, or it is not: there is nothing in between.
+WITHOUT_DIAL = ("prompt", "ike")
 
 
 def method_class(name: str) -> type[Any]:

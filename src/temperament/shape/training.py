@@ -10,18 +10,18 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor
-from transformers import DynamicCache
 
 from temperament.edit.base import Step
 from temperament.errors import TrainingError
+from temperament.shape.loss import padded_losses
 from temperament.shape.lora import Adapters
+from temperament.shape.packed import is_packable, packed_losses
 from temperament.shape.protocol import FitProgress, Workspace
 from temperament.subject.open import OpenSubject
 from temperament.subject.text import Encoded
@@ -96,8 +96,12 @@ class Training:
     def __post_init__(self) -> None:
         self.history = [[] for _ in self.data]
         self.optimizer = torch.optim.AdamW(
-            self.adapters.parameters(), lr=self.schedule.learning_rate, weight_decay=self.schedule.weight_decay
+            self.adapters.parameters(),
+            lr=self.schedule.learning_rate,
+            weight_decay=self.schedule.weight_decay,
+            fused=True,
         )
+        self.is_packed = is_packable(self.subject, [row for data in self.data for row in data])
 
     @property
     def steps(self) -> int:
@@ -147,7 +151,7 @@ class Training:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(_mixed(self.schedule.seed, self.step, number))
                 schedule = self.schedule
-                each = row_losses(
+                each = (packed_losses if self.is_packed else padded_losses)(
                     self.subject,
                     encoded,
                     groups=len(self.data),
@@ -164,10 +168,13 @@ class Training:
         longest = {row: max(len(data[row]) for data in self.data) for row in rows}
         some: list[int] = []
         for row in sorted(rows, key=lambda row: (longest[row], row)):
-            if some and (len(some) + 1) * longest[row] * len(self.data) > self.schedule.micro_tokens:
+            longer = [*some, row]
+            # Rows come shortest first: padded, all are as long as this one.
+            tokens = sum(longest[each] for each in longer) if self.is_packed else len(longer) * longest[row]
+            if some and tokens * len(self.data) > self.schedule.micro_tokens:
                 yield some
-                some = []
-            some.append(row)
+                longer = [row]
+            some = longer
         yield some
 
     def _update(self, losses: Sequence[float]) -> None:
@@ -236,71 +243,6 @@ class Training:
             tensors[f"mean {name}"] = moments["exp_avg"].cpu()
             tensors[f"square {name}"] = moments["exp_avg_sq"].cpu()
         return tensors
-
-
-def row_losses(
-    subject: OpenSubject,
-    rows: Sequence[Encoded],
-    *,
-    groups: int,
-    has_sequence_loss: bool,
-    unlearned: tuple[int, ...] = (),
-) -> Float[Tensor, " row"]:
-    """Mean cross-entropy of each row, over its answer or over all of it.
-
-    The tokens with which all rows begin (the template and a system prompt) are computed once a group, the rows of one
-    adapter, and their keys and values serve all of its rows: causal attention makes that exact but for dropout, which
-    then draws one mask for the prefix. Rows are padded on the left of what follows, so that the answers end at one
-    column and logits are computed for no other. Tokens of ``unlearned`` are read and count in no loss.
-    """
-    shared = 0 if has_sequence_loss else shared_length(rows)
-    rest = [(row.prompt + row.answer)[shared:] for row in rows]
-    length = max(len(tokens) for tokens in rest)
-    ids = torch.full((len(rows), length), subject.format.pad_token)
-    mask = torch.zeros((len(rows), length), dtype=torch.long)
-    labels = torch.full((len(rows), length), -100)
-    for number, (row, tokens) in enumerate(zip(rows, rest, strict=True)):
-        ids[number, length - len(tokens) :] = torch.tensor(tokens)
-        mask[number, length - len(tokens) :] = 1
-        learned = len(row) - 1 if has_sequence_loss else len(row.answer)
-        labels[number, length - learned :] = ids[number, length - learned :]
-    kept = int((labels != -100).any(dim=0).sum()) + 1
-    labels[torch.isin(labels, torch.tensor(unlearned, dtype=torch.long))] = -100
-    ids, mask, labels = (tensor.to(subject.device) for tensor in (ids, mask, labels))
-    cache = _prefix_cache(subject, rows[0].prompt[:shared], groups, len(rows) // groups) if shared else None
-    output = subject.model(
-        input_ids=ids,
-        attention_mask=torch.cat([mask.new_ones(len(rows), shared), mask], dim=1),
-        position_ids=(mask.cumsum(dim=1) - 1).clamp(min=0) + shared,
-        past_key_values=cache,
-        logits_to_keep=kept,
-        use_cache=cache is not None,
-    )
-    expected = labels[:, -kept:][:, 1:]
-    losses = torch.nn.functional.cross_entropy(
-        output.logits[:, :-1].float().transpose(1, 2), expected, ignore_index=-100, reduction="none"
-    )
-    return losses.sum(dim=1) / (expected != -100).sum(dim=1)
-
-
-def shared_length(rows: Sequence[Encoded]) -> int:
-    """How many tokens all prompts begin with; the last token of a prompt is never counted, an answer is read off it."""
-    length = min(len(row.prompt) for row in rows) - 1
-    first = rows[0].prompt
-    for row in rows[1:]:
-        same = 0
-        while same < length and row.prompt[same] == first[same]:
-            same += 1
-        length = same
-    return length
-
-
-def _prefix_cache(subject: OpenSubject, prefix: Sequence[int], groups: int, rows: int) -> DynamicCache:
-    cache = DynamicCache(config=cast(Any, subject.model.config))
-    ids = torch.tensor([list(prefix)] * groups, device=subject.device)
-    subject.model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
-    cache.batch_repeat_interleave(rows)
-    return cache
 
 
 def _mixed(*numbers: int) -> int:

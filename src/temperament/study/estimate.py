@@ -29,12 +29,14 @@ class Work:
         replies: to be asked for.
         rows: replies that share a batch.
         generation: how they are drawn.
+        read: tokens that are read after asking.
     """
 
     efforts: tuple[Effort, ...] = ()
     replies: int = 0
     rows: int = 1
     generation: Generation = Generation()
+    read: int = 0
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def forecast(subject: Subject, work: Work) -> Forecast:
     if not isinstance(subject, OpenSubject):
         return Forecast(None, None)
     seconds = 0.0
-    through = sum(TRAINING_FACTOR * effort.trained + effort.read for effort in work.efforts)
+    through = work.read + sum(TRAINING_FACTOR * effort.trained + effort.read for effort in work.efforts)
     if through:
         seconds += through / _tokens_per_second(subject)
     for effort in work.efforts:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from temperament.record import Generation, Label, read_json, to_json, write_text
 from temperament.study.claim import PROVENANCE, RESULTS, TIMING, check_provenance, claimed
 from temperament.study.plan import Cell, MethodPlan, Study, condition_of, slug
 from temperament.study.progress import Reporter, Silent
+from temperament.study.reading import UNTOUCHED, Library
 
 CHECKPOINTS = "checkpoints"
 
@@ -70,6 +71,12 @@ class Bench:
         """Where a cell's edit is kept."""
         return self.folder / "edits" / cell.edit
 
+    def edit(self, cell: Cell) -> Any:
+        """A cell's edit at its strength, which multiplies the one that the edit was saved at; None of the base."""
+        from temperament.edit.store import load_edit
+
+        return None if cell.method == "base" else cell.strength * load_edit(self.edit_folder(cell))
+
     def store(self, cell: Cell) -> Path:
         """Where a cell's records are kept."""
         return self.folder / "records" / f"{cell.name}.jsonl"
@@ -104,18 +111,21 @@ def _work(study: Study, folder: Path, reporter: Reporter) -> None:
     items = study_items(study, opinions)
     check_measurable(study, opinions)
     cells = study.cells()
-    if any(not (folder / "records" / f"{cell.name}.jsonl").exists() for cell in cells):
+    library = Library(study, folder, opinions)
+    unasked = any(not (folder / "records" / f"{cell.name}.jsonl").exists() for cell in cells)
+    if unasked or library.missing(cells):
         with clock.measured("loading"):
             plan = study.subject
             subject = Subject.load(plan.model, plan.precision, trust_remote_code=plan.trust_remote_code)
         bench = Bench(study, folder, opinions, subject, reporter, clock)
         _write_provenance(bench)
-        _announce(bench, cells, len(items))
+        _announce(bench, library, cells, len(items))
         for method in study.method:
             for seed in study.seeds:
                 _fit(bench, method, [cell for cell in cells if (cell.method, cell.seed) == (method.name, seed)])
         for cell in cells:
             _ask(bench, cell, items)
+        _read(bench, library, cells)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     reporter.begin("scoring", 1)
     with clock.measured("scoring"):
@@ -181,16 +191,16 @@ def study_items(study: Study, opinions: Opinions) -> tuple[Any, ...]:
 
 def _fit(bench: Bench, plan: MethodPlan, cells: Sequence[Cell]) -> None:
     """Fit the edits that are missing, all targets of a method and a seed at once."""
-    from temperament.edit.store import load_edit
     from temperament.shape.protocol import FitProgress, Workspace
     from temperament.shape.registry import make_method
+    from temperament.study.mix import adapter_of
 
     mine = [cell for cell in cells if cell.condition == condition_of(plan)]
     missing = {cell.edit: cell for cell in mine if not bench.edit_folder(cell).exists()}
     if not missing:
         return
     if plan.name == "adapter":
-        edit = load_edit(plan.path or "")
+        edit = adapter_of(plan)
         edit.check(bench.subject)
         for cell in missing.values():
             edit.save(bench.edit_folder(cell))
@@ -220,13 +230,12 @@ def _fit(bench: Bench, plan: MethodPlan, cells: Sequence[Cell]) -> None:
 
 def _ask(bench: Bench, cell: Cell, items: Sequence[Any]) -> None:
     """Ask every item under a cell's edit, unless that is done."""
-    from temperament.edit.store import load_edit
     from temperament.measure.interview import Interview
 
     store = bench.store(cell)
     if store.exists():
         return
-    edit = None if cell.method == "base" else replace(load_edit(bench.edit_folder(cell)), strength=cell.strength)
+    edit = bench.edit(cell)
     interview = Interview(tuple(items), bench.study.generation(cell.seed), _label(cell, edit))
     bench.reporter.begin(f"asking {cell.name}", len(items))
 
@@ -239,6 +248,30 @@ def _ask(bench: Bench, cell: Cell, items: Sequence[Any]) -> None:
     ):
         interview.administer(shaped, store, progress)
     bench.reporter.end()
+
+
+def _read(bench: Bench, library: Library, cells: Sequence[Cell]) -> None:
+    """Read what is not read yet; a subject without weights at hand cannot, and the run says why."""
+    from temperament.measure.reading import closed_reason
+    from temperament.subject.open import OpenSubject
+
+    if not isinstance(bench.subject, OpenSubject):
+        library.write_reason(closed_reason(bench.subject))
+        return
+    by_name = {cell.name: cell for cell in cells}
+    for name in library.missing(cells):
+        bench.reporter.begin(f"reading {name}", 100)
+
+        def progress(done: int, total: int) -> None:
+            bench.reporter.advance(100 * done // total)
+
+        with bench.clock.measured(f"reading {name}"):
+            if name == UNTOUCHED:
+                library.read_untouched(bench.subject, progress)
+            else:
+                cell = by_name[name]
+                library.read_cell(cell, bench.subject, bench.edit(cell), progress)
+        bench.reporter.end()
 
 
 def _label(cell: Cell, edit: Any) -> Label:
@@ -285,30 +318,32 @@ def _described(opinions: Opinions) -> dict[str, Any]:
 
 def _check_adapters(study: Study, folder: Path) -> None:
     """Raises MismatchError where the edit at an adapter's path is no longer the one that the run was begun with."""
-    plans = [plan for plan in study.method if plan.name == "adapter" and Path(plan.path or "").is_dir()]
+    plans = [plan for plan in study.method if plan.paths and all(Path(path).is_dir() for path in plan.paths)]
     for plan, cell in product(plans, study.cells()):
         kept = folder / "edits" / cell.edit
         if (cell.method, cell.condition) != (plan.name, condition_of(plan)) or not kept.exists():
             continue
         from temperament.edit.store import load_edit
+        from temperament.study.mix import adapter_of
 
-        there, here = load_edit(kept), load_edit(plan.path or "")
+        there, here = load_edit(kept), adapter_of(plan)
         if (there.fingerprint, there.strength) != (here.fingerprint, here.strength):
             message = (
-                f"{folder} was begun with another edit than lies in {plan.path} now: use another folder (--out), or "
-                f"remove that one to measure anew."
+                f"{folder} was begun with another edit than lies in {', '.join(plan.paths)} now: use another folder "
+                f"(--out), or remove that one to measure anew."
             )
             raise MismatchError(message)
 
 
-def _announce(bench: Bench, cells: Sequence[Cell], items: int) -> None:
+def _announce(bench: Bench, library: Library, cells: Sequence[Cell], items: int) -> None:
     """Say what is left to do, how long it will take and how much memory it needs."""
-    from temperament.study.estimate import Work, forecast
+    from temperament.study.estimate import REPLY_SHARE, Work, forecast
 
     asked = [cell for cell in cells if not bench.store(cell).exists()]
     unfitted = {cell.edit: cell for cell in cells if cell.target and not bench.edit_folder(cell).exists()}
     generation: Generation = bench.study.generation(0)
-    work = Work(_efforts(bench, list(unfitted.values())), len(asked) * items, min(items, 64), generation)
+    read = library.tokens(cells, items * REPLY_SHARE * generation.max_new_tokens)
+    work = Work(_efforts(bench, list(unfitted.values())), len(asked) * items, min(items, 64), generation, read)
     text = f"{len(unfitted)} edits to fit, {len(asked)} of {len(cells)} cells to ask, {items} questions each"
     bench.reporter.say(f"{bench.subject.name} in {bench.subject.precision}: {text}")
     bench.reporter.say(f"this takes {forecast(bench.subject, work)}.")

@@ -58,13 +58,15 @@ class MethodPlan:
     Attributes:
         name: of the method; or ``adapter``, an edit that is there already.
         preset: of its settings.
-        path: of the edit, for ``adapter``.
-        settings: that differ from the preset; ``adapter`` knows ``condition`` alone.
+        path: of the edit, for ``adapter``; or of several, which are applied together.
+        strengths: of its edits; None takes those of the study.
+        settings: that differ from the preset; ``adapter`` knows ``condition``, and ``mix``, a strength for each path.
     """
 
     name: str
     preset: str = "default"
-    path: str | None = None
+    path: str | tuple[str, ...] | None = None
+    strengths: tuple[float, ...] | None = None
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
 
     def __post_init__(self) -> None:
@@ -77,8 +79,18 @@ class MethodPlan:
             )
             raise RequestError(message)
         for key in self.settings if is_adapter else ():
-            if key != "condition":
-                raise UnknownNameError(kind="setting", asked=key, known=("condition",), place="method adapter")
+            if key not in ("condition", "mix"):
+                raise UnknownNameError(kind="setting", asked=key, known=("condition", "mix"), place="method adapter")
+        if is_adapter:
+            check_mix(self.paths, self.settings.get("mix"))
+        if self.strengths is not None:
+            object.__setattr__(self, "strengths", tuple(float(strength) for strength in self.strengths))
+            check_strengths(self.strengths or ())
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Of the edits of an adapter; none for a method."""
+        return (self.path,) if isinstance(self.path, str) else self.path or ()
 
 
 # What shapes a model or trains its judge is never asked.
@@ -122,13 +134,23 @@ class InterviewPlan:
 
 @dataclass(frozen=True)
 class MeasurePlan:
-    """Who scores.
+    """Who scores, and what the model is given to read.
 
     Attributes:
         embedder: of the trait classifier.
+        answers: topics whose reference answers are read, for edit success.
+        passages: neutral ones that are read, for drawdown.
     """
 
     embedder: str = "builtin:smollm2"
+    answers: int = 20
+    passages: int = 16
+
+    def __post_init__(self) -> None:
+        for name in ("answers", "passages"):
+            if (value := getattr(self, name)) < 0:
+                message = f"measure.{name} is {value}: it needs to be at least 0, which reads none."
+                raise RequestError(message)
 
 
 @dataclass(frozen=True)
@@ -198,12 +220,7 @@ class Study:
         if any(plan.name != "adapter" for plan in self.method) and not self.targets:
             message = f"study '{self.name}' has methods and no targets: name some, such as targets = [\"openness\"]."
             raise RequestError(message)
-        for strength in self.strengths:
-            if strength == 0.0:
-                message = (
-                    "strength 0 was asked for: that is the untouched model, which every study has beside its edits."
-                )
-                raise RequestError(message)
+        check_strengths(self.strengths)
 
     @property
     def wanted(self) -> tuple[Target, ...]:
@@ -215,7 +232,9 @@ class Study:
         found = [Cell("base", seed=seed) for seed in self.seeds]
         for plan, seed in product(self.method, self.seeds):
             wanted = self.wanted if plan.name != "adapter" or self.targets else (None,)
-            for target, strength in product(wanted, self.strengths):
+            strengths = self.strengths if plan.strengths is None else plan.strengths
+            _check_dial(plan, strengths)
+            for target, strength in product(wanted, strengths):
                 found.append(Cell(plan.name, condition_of(plan), target, strength, seed))
         names = [cell.name for cell in found]
         if len(set(names)) < len(names):
@@ -240,6 +259,40 @@ class Study:
         del table["traits"]
         traits = {"traits": [table_of_trait(trait) for trait in self.traits]} if self.traits else {}
         return tomli_w.dumps({**table, **traits}, indent=2)
+
+
+def check_strengths(strengths: Sequence[float]) -> None:
+    """Raises RequestError for strength 0."""
+    if 0.0 in strengths:
+        message = "strength 0 was asked for: that is the untouched model, which every study has beside its edits."
+        raise RequestError(message)
+
+
+def check_mix(paths: Sequence[str], strengths: Any) -> None:
+    """Raises RequestError where edits that are applied together do not have a number each."""
+    if not paths:
+        message = "method 'adapter' has no path of an edit: name at least one folder."
+        raise RequestError(message)
+    if strengths is None:
+        return
+    given = cast(list[Any], list(strengths)) if isinstance(strengths, list | tuple) else [strengths]
+    if len(given) != len(paths) or not all(isinstance(one, int | float) for one in given):
+        message = f"mix is {strengths!r} for {len(paths)} paths: write a number for each, such as [0.8, 0.5]."
+        raise RequestError(message)
+
+
+def _check_dial(plan: MethodPlan, strengths: Sequence[float]) -> None:
+    """Raises RequestError where a method that has no dial is to have another strength than 1."""
+    if plan.name == "adapter" or all(strength == 1.0 for strength in strengths):
+        return
+    from temperament.shape.registry import NAMES, WITHOUT_DIAL
+
+    if plan.name in WITHOUT_DIAL:
+        message = (
+            f"strengths {list(strengths)} were asked for: method '{plan.name}' has no dial. Give it strengths = [1.0] "
+            f"of its own; a dial have {', '.join(name for name in NAMES if name not in WITHOUT_DIAL)}."
+        )
+        raise RequestError(message)
 
 
 def condition_of(plan: MethodPlan) -> str:

@@ -4,7 +4,8 @@ Blocks return tensors or tuples, linear maps are ``nn.Linear``, GPT-2's ``Conv1D
 fused with the up projection. Everything else in the package speaks of layers, sites and paths.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast
@@ -56,6 +57,7 @@ class Anatomy:
     def __init__(self, model: nn.Module) -> None:
         self.model = model
         self.blocks_path, self.blocks = _find_blocks(model)
+        self._gives_tuple: dict[int, bool] = {}
 
     @property
     def layers(self) -> int:
@@ -92,6 +94,18 @@ class Anatomy:
     def is_transposed(self, path: str) -> bool:
         """Whether the weight is stored as [input, output], as Conv1D does (PEFT: ``fan_in_fan_out``)."""
         return not isinstance(self.linear(path), nn.Linear)
+
+    def mlp_paths(self, layer: int) -> tuple[str, ...]:
+        """Paths of the linear maps of a block outside its attention; raises SeamError where it does not exist."""
+        self.check(Site(layer))
+        prefix = f"{self.blocks_path}.{layer}."
+        inside = [path for path in self.linears if path.startswith(prefix)]
+        return tuple(path for path in inside if "attn" not in path and "attention" not in path)
+
+    def share_before(self, layer: int) -> float:
+        """The share of the model's parameters that lie in the blocks before one."""
+        before = sum(parameter.numel() for block in self.blocks[:layer] for parameter in block.parameters())
+        return before / sum(parameter.numel() for parameter in self.model.parameters())
 
     @property
     def is_gated(self) -> bool:
@@ -133,6 +147,53 @@ class Anatomy:
     def branch(self, path: str, side: Callable[[Tensor], Tensor]) -> RemovableHandle:
         """Add ``side(input)`` to the output of a linear map; removing the handle takes it away."""
         return _after(self.linear(path), lambda inputs, output: output + side(inputs[0]))
+
+    def change(self, path: str, function: Callable[[Tensor, Tensor], Tensor]) -> RemovableHandle:
+        """Put ``function(input, output)`` behind a linear map; removing the handle takes it away."""
+        return _after(self.linear(path), lambda inputs, output: function(inputs[0], output))
+
+    @contextmanager
+    def watched(self, layer: int) -> Generator[list[Tensor]]:
+        """The states [batch, token, hidden] after a block, one a forward pass, until the block of code ends."""
+        self.check(Site(layer))
+        found: list[Tensor] = []
+
+        def watch(_inputs: Any, output: Any) -> Any:
+            self._gives_tuple[layer] = isinstance(output, tuple)
+            return _on_first(output, lambda state: found.append(state) or state)
+
+        handle = _after(self.blocks[layer], watch)
+        try:
+            yield found
+        finally:
+            handle.remove()
+
+    @contextmanager
+    def resumed(self, layer: int, states: Tensor) -> Generator[None]:
+        """Begin forward passes at a block: those before it are not run, and it is given ``states``.
+
+        The states are what ``watched(layer - 1)`` gave for the same tokens, under the same edits of earlier blocks.
+
+        Raises:
+            SeamError: the states after the block before were never watched.
+        """
+        if layer - 1 not in self._gives_tuple:
+            message = f"a forward pass cannot begin at layer {layer}: the states before it were never watched."
+            raise SeamError(message)
+        given = (states,) if self._gives_tuple[layer - 1] else states
+        # On the instances, so that the class, the hooks and what else a model asks of its blocks stay.
+        skipped = [vars(self.blocks[number]) for number in range(layer)]
+        before = [block.get("forward") for block in skipped]
+        try:
+            for block in skipped:
+                block["forward"] = lambda *_args, **_kwargs: given
+            yield
+        finally:
+            for block, forward in zip(skipped, before, strict=True):
+                if forward is None:
+                    block.pop("forward", None)
+                else:
+                    block["forward"] = forward
 
 
 def _after(module: nn.Module, change: Callable[[Any, Any], Any]) -> RemovableHandle:

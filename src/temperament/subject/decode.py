@@ -1,8 +1,8 @@
 """The decoding loop: batched, each row drawing from its own seed.
 
 Why not ``generate``: its top-p sorts the whole vocabulary for every token, one generator serves all rows (what a row
-draws then depends on who shares its batch), finished rows go on costing, and nothing tells a hook which positions
-belong to the reply.
+draws then depends on who shares its batch), finished rows go on costing, every token copies the keys and values of all
+before it, a prefix that rows share is read once a row, and nothing tells a hook which positions belong to the reply.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
-from transformers import DynamicCache
 
 from temperament.record import Generation
+from temperament.subject.cache import Prefix, reply_cache
 
 # How many of the most probable tokens are looked at before the whole vocabulary is sorted.
 TOP = 256
@@ -35,6 +35,7 @@ def decode(
     generation: Generation,
     ends: tuple[Sequence[int], int],
     marking: Callable[[Tensor | None], AbstractContextManager[None]],
+    prefix: Prefix | None = None,
 ) -> list[Decoded]:
     """Continue prompts.
 
@@ -45,16 +46,20 @@ def decode(
         generation: how to draw.
         ends: the stop tokens, and the token to pad with.
         marking: tells the rewrite seam which positions [batch, token] belong to the reply; the last position of
-            the prompt is one of them, because the first token of the reply is read off it.
+            the prompt is one of them, because the first token of the reply is read off it. Rows that are finished and
+            still in the batch have none.
+        prefix: what all prompts begin with, where the model has read that already.
     """
     stops, pad = ends
     device = model.device
     rows = _Rows(prompts, seeds, generation, stops)
     ids, mask = _left_padded(prompts, pad, device)
-    cache = DynamicCache(config=model.config)
-    is_reply = torch.zeros_like(mask, dtype=torch.bool)
-    is_reply[:, -1] = True
+    cache = reply_cache(model, prefix, (mask == 0).sum(dim=1))
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+    if prefix is not None:
+        ids, positions = ids[:, prefix.length :], positions[:, prefix.length :]
+    is_reply = torch.zeros_like(ids, dtype=torch.bool)
+    is_reply[:, -1] = True
     for step in range(generation.max_new_tokens):
         with marking(is_reply):
             output = model(
@@ -76,7 +81,7 @@ def decode(
         ids = drawn[:, None]
         mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
         positions = positions[:, -1:] + 1
-        is_reply = torch.ones_like(ids, dtype=torch.bool)
+        is_reply = torch.tensor(rows.is_writing, device=device)[:, None]
     return rows.decoded()
 
 
@@ -89,7 +94,7 @@ def choose(
     """One token a row: greedy at temperature 0, else by inverse transform in the nucleus.
 
     The nucleus is the smallest set of most probable tokens whose mass reaches ``top_p``. It nearly always lies in the
-    ``TOP`` most probable tokens, so only those are sorted; where it does not, the whole vocabulary is.
+    ``TOP`` most probable tokens, so only those are sorted; for a row where it does not, the whole vocabulary is.
     Source: Holtzman et al. 2020, arXiv 1904.09751, section 3.1.
     """
     if temperature == 0.0:
@@ -99,9 +104,19 @@ def choose(
     count = min(TOP, scaled.shape[-1])
     best, tokens = scaled.topk(count, dim=-1)
     mass = (best - total).exp().cumsum(dim=-1)
-    if bool((mass[:, -1] < top_p).any()) and count < scaled.shape[-1]:
-        best, tokens = scaled.sort(dim=-1, descending=True)
-        mass = (best - total).exp().cumsum(dim=-1)
+    drawn = _inverse(mass, tokens, uniform, top_p)
+    if count < scaled.shape[-1]:
+        flat = (mass[:, -1] < top_p).nonzero().squeeze(1)
+        if len(flat):
+            best, tokens = scaled[flat].sort(dim=-1, descending=True)
+            drawn[flat] = _inverse((best - total[flat]).exp().cumsum(dim=-1), tokens, uniform[flat], top_p)
+    return drawn
+
+
+def _inverse(
+    mass: Float[Tensor, "batch rank"], tokens: Int[Tensor, "batch rank"], uniform: Float[Tensor, " batch"], top_p: float
+) -> Int[Tensor, " batch"]:
+    """One of the most probable tokens, given the probability of each and all before it."""
     # The token that reaches top_p belongs to the nucleus.
     size = (mass < top_p).sum(dim=-1).clamp(max=mass.shape[-1] - 1)
     kept = mass.gather(1, size[:, None]).squeeze(1)
@@ -128,6 +143,11 @@ class _Rows:
     @property
     def active(self) -> bool:
         return not all(self.is_finished)
+
+    @property
+    def is_writing(self) -> list[bool]:
+        """Of each row in the batch, whether it goes on."""
+        return [not self.is_finished[row] for row in self.batch]
 
     def take(self, logits: Float[Tensor, "batch vocab"], step: int) -> Int[Tensor, " batch"]:
         """Draw the next token of every row in the batch."""
@@ -166,12 +186,10 @@ class _Rows:
     def _penalised(self, logits: Float[Tensor, "batch vocab"]) -> Float[Tensor, "batch vocab"]:
         """Source: Keskar et al. 2019, arXiv 1909.05858, section 4.1, over prompt and reply as in transformers."""
         penalty = self.generation.repetition_penalty
-        logits = logits.clone()
+        seen = torch.zeros_like(logits, dtype=torch.bool)
         for position, row in enumerate(self.batch):
-            seen = torch.tensor(sorted({*self.prompts[row], *self.tokens[row]}), device=logits.device)
-            values = logits[position, seen]
-            logits[position, seen] = torch.where(values < 0, values * penalty, values / penalty)
-        return logits
+            seen[position, torch.tensor([*self.prompts[row], *self.tokens[row]], device=logits.device)] = True
+        return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
 def _left_padded(

@@ -4,7 +4,7 @@ Every seam is a context manager, and none writes to a parameter: leaving the blo
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +17,7 @@ from temperament.errors import BadFileError, InstallError, RequestError, SeamErr
 from temperament.record import Generation
 from temperament.subject.anatomy import Anatomy, Shape, Site
 from temperament.subject.base import Conversation, Progress, Reply, Subject
+from temperament.subject.cache import Prefix, memory_for_replies, read_prefix, row_bytes
 from temperament.subject.decode import decode
 from temperament.subject.text import ChatFormat, Encoded
 
@@ -24,6 +25,7 @@ Activation = Float[Tensor, "batch token unit"]
 # What a rewrite is given: the activation, and which of its positions belong to a reply.
 Rewrite = Callable[[Activation, Bool[Tensor, "batch token"]], Activation]
 Side = Callable[[Tensor], Tensor]
+Change = Callable[[Tensor, Tensor], Tensor]
 
 BATCH = 64
 NOT_A_NUMBER = "the logits are no finite numbers: take a lower strength, or float32."
@@ -147,6 +149,21 @@ class OpenSubject(Subject):
             handle.remove()
 
     @contextmanager
+    def change(self, path: str, function: Change) -> Generator[None]:
+        """Go on with ``function(input, output)`` in place of the output of the linear map at ``path``.
+
+        Unlike that of ``branch``, the function may write into the output, which nobody else has seen.
+
+        Raises:
+            SeamError: no linear map has that path.
+        """
+        handle = self.anatomy.change(path, function)
+        try:
+            yield
+        finally:
+            handle.remove()
+
+    @contextmanager
     def rewrite(self, site: Site, function: Rewrite) -> Generator[None]:
         """Put ``function`` at a site, until the block ends.
 
@@ -189,10 +206,9 @@ class OpenSubject(Subject):
         texts = [self.format.render(conversation) for conversation in conversations]
         prompts = [self.format.tokens(text) for text in texts]
         self._check_lengths(prompts, generation)
-        order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+        prefix = read_prefix(self.model, prompts, self.marking)
         replies: dict[int, Reply] = {}
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
+        for batch in self._batches(prompts, generation, prefix):
             with torch.inference_mode():
                 decoded = decode(
                     self.model,
@@ -201,6 +217,7 @@ class OpenSubject(Subject):
                     generation,
                     (self.format.stop_tokens, self.format.pad_token),
                     self.marking,
+                    prefix,
                 )
             for row, (tokens, is_finished) in zip(batch, decoded, strict=True):
                 if tokens is None:
@@ -210,6 +227,23 @@ class OpenSubject(Subject):
                 replies[row] = Reply(text, texts[row], len(tokens), is_finished)
             progress(len(replies), len(prompts))
         return [replies[row] for row in range(len(prompts))]
+
+    def _batches(
+        self, prompts: Sequence[Sequence[int]], generation: Generation, prefix: Prefix | None
+    ) -> Iterator[list[int]]:
+        """Rows of like length together, as many as fit into memory."""
+        memory, shared = memory_for_replies(self.device), prefix.length if prefix else 0
+        batch: list[int] = []
+        for row in sorted(range(len(prompts)), key=lambda row: len(prompts[row])):
+            # Rows come shortest first: all are padded to the length of this one.
+            length = len(prompts[row])
+            size = row_bytes(self.model, length + generation.max_new_tokens, length - shared)
+            if batch and (len(batch) == BATCH or (len(batch) + 1) * size > memory):
+                yield batch
+                batch = []
+            batch.append(row)
+        if batch:
+            yield batch
 
     def _check_lengths(self, prompts: Sequence[Sequence[int]], generation: Generation) -> None:
         longest = max((len(prompt) for prompt in prompts), default=0)

@@ -1,0 +1,128 @@
+"""Methods side by side: what stands in the table can be computed from the figures by hand."""
+
+import json
+import re
+
+import pytest
+from synthetic_run import World, write_run
+
+from temperament.report import render
+from temperament.report.board import Board
+from temperament.report.lineup import COLUMNS, NOTHING, lineup
+from temperament.report.wording import number
+from temperament.run import Run
+from temperament.trait import Target
+
+TARGETS = (Target("openness", "high"), Target("extraversion", "high"))
+TWO = World(targets=TARGETS, methods=("qlora", "prompt"), hit=(0.6, 0.1), emoji=(0.0, 0.0))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return write_run(tmp_path_factory.mktemp("runs") / "two", TWO)
+
+
+def table_of(folder):
+    run = Run.load(folder)
+    return lineup(run, Board(run.results.figures, run.traits))
+
+
+def figures(folder, **wanted):
+    found = [vars(figure) for figure in Run.load(folder).results.figures]
+    return [row for row in found if all(row[key] == value for key, value in wanted.items())]
+
+
+def at(entry, metric):
+    return entry.values[[column[0] for column in COLUMNS].index(metric)]
+
+
+def test_the_untouched_model_comes_first_and_every_method_has_its_targets_below_it(folder):
+    table = table_of(folder)
+    assert [(entry.name, entry.is_method) for entry in table.entries] == [
+        ("Untouched", True),
+        ("QLoRA", True),
+        ("openness, high", False),
+        ("extraversion, high", False),
+        ("The prompt", True),
+        ("openness, high", False),
+        ("extraversion, high", False),
+    ]
+    assert all(len(entry.values) == len(table.titles) for entry in table.entries)
+
+
+@pytest.mark.parametrize("metric", [column[0] for column in COLUMNS])
+def test_a_target_has_its_figure_and_a_method_the_mean_of_its_targets_bounds_included(metric, folder):
+    table = table_of(folder)
+    name, places, is_change = next((metric, column[2], column[3]) for column in COLUMNS if column[0] == metric)
+    rows = figures(folder, method="qlora", metric=f"{name}_change" if is_change else name, measured_trait=None)
+    assert [row["trait"] for row in rows] == ["openness", "extraversion"]
+    for row, entry in zip(rows, table.entries[2:4], strict=True):
+        assert at(entry, metric).startswith(number(row["value"], places, signed=is_change))
+    means = [sum(row[key] for row in rows) / 2 for key in ("value", "lower", "upper")]
+    middle, lower, upper = (number(mean, places, signed=is_change) for mean in means)
+    assert at(table.entries[1], metric) == f"{middle} ({lower} to {upper})"
+
+
+def test_the_untouched_model_has_no_change_and_no_drawdown(folder):
+    untouched = table_of(folder).entries[0]
+    assert at(untouched, "trait_alignment") == at(untouched, "drawdown") == NOTHING
+    assert at(untouched, "edit_success").startswith("0.")
+    (words,) = {row["value"] for row in figures(folder, method="base", metric="words")}
+    assert at(untouched, "words").startswith(number(words, 0))
+
+
+def test_fitting_is_of_all_targets_and_the_time_of_a_token_is_a_multiple(folder, tmp_path):
+    entries = table_of(folder).entries
+    assert [entry.fitting for entry in entries] == [NOTHING, "61.5", "", "", "73.8", "", ""]
+    assert [entry.overhead for entry in entries] == ["1.0", *["1.5"] * 6]
+    timing = json.loads((folder / "timing.json").read_text())
+    run = Run.load(folder)
+    lacking = {key: value for key, value in timing.items() if not key.startswith("asking prompt")}
+    object.__setattr__(run, "timing", lacking)
+    table = lineup(run, Board(run.results.figures, run.traits))
+    assert [entry.overhead for entry in table.entries] == ["1.0", "1.5", "1.5", "1.5", *[NOTHING] * 3]
+
+
+def test_seeds_are_averaged_and_strengths_are_rows_of_their_own(tmp_path):
+    world = World(targets=TARGETS[:1], methods=("qlora", "mend"), strengths=(0.5, 1.0), seeds=(0, 1))
+    folder = write_run(tmp_path / "many", world)
+    entries = table_of(folder).entries
+    assert [entry.name for entry in entries] == [
+        "Untouched",
+        *(f"{name} at strength {strength}" for name in ("QLoRA", "MEND") for strength in ("0.5", "1")),
+    ]
+    rows = figures(folder, method="mend", strength=1.0, metric="drawdown")
+    assert len(rows) == 2
+    assert at(entries[4], "drawdown").startswith(number(sum(row["value"] for row in rows) / 2))
+
+
+def test_one_method_alone_has_no_table(tmp_path):
+    folder = write_run(tmp_path / "one", World(targets=TARGETS, hit=(0.6, 0.1), emoji=(0.0, 0.0)))
+    assert table_of(folder) is None
+    assert "Methods side by side" not in render(folder).read_text(encoding="utf-8")
+
+
+def test_the_page_has_the_table_and_the_figures_of_each_method(folder):
+    page = re.sub(r"\s+", " ", render(folder).read_text(encoding="utf-8"))
+    assert '<h2 id="methods">Methods side by side</h2>' in page
+    assert '<a href="#methods">Methods</a>' in page
+    for title in ("Share of replies that are gibberish", "Drawdown: how far", "Edit success on reference answers"):
+        assert title in page
+    assert "0 by definition" in page
+    assert "What the rule calls gibberish" in page
+    assert "loops</th><td>yes</td><td>1.00" in page
+    assert "Other figures" not in page
+
+
+def test_a_run_that_could_not_be_read_says_why_and_shows_what_it_has(folder, tmp_path):
+    world = World(targets=TARGETS, methods=("prompt", "ike"), hit=(0.6, 0.1), emoji=(0.0, 0.0))
+    folder = write_run(tmp_path / "remote", world)
+    results = json.loads((folder / "results.json").read_text())
+    read = ("edit_success", "drawdown", "perplexity", "log_perplexity", "neutral_perplexity")
+    kept = [row for row in results["figures"] if row["metric"] not in read]
+    (folder / "results.json").write_text(json.dumps({"figures": kept}))
+    (folder / "findings" / "readings.json").write_text('{"unread": "some endpoint gives no probabilities."}')
+    assert at(table_of(folder).entries[1], "drawdown") == NOTHING
+    page = render(folder).read_text(encoding="utf-8")
+    assert "some endpoint gives no probabilities." in page
+    assert "Perplexity of the replies" not in page
