@@ -94,7 +94,7 @@ def test_what_cannot_be_one_adapter_is_refused(lively, draw):
     with pytest.raises(RequestError, match="direction changes no weights"):
         summed(draw("activation", subject))
     other = replace(weight, origin=replace(weight.origin, subject="another", subject_fingerprint="f" * 64))
-    with pytest.raises(MismatchError, match="edits of different models cannot be added: these are for .* and another"):
+    with pytest.raises(MismatchError, match=r"edits of different models cannot be added: these are for .* and another"):
         summed(weight + other)
     with pytest.raises(RequestError, match="a stack without edits"):
         summed(Stack(weight.origin))

@@ -55,21 +55,19 @@ def gaps(subject, edit, held):
     return after - (log_probability(subject, held, HIGH) - log_probability(subject, held, LOW))
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gpt2", "phi3"])
+@pytest.mark.parametrize("architecture", ["llama", "gpt2"])
 def test_a_trained_editor_tells_the_poles_apart_on_topics_that_it_never_saw(
     architecture, shaping, held, lively, logits_of
 ):
     subject = lively(architecture)
     untouched = logits_of(subject)
-    method = Mend(
-        steps=25, accumulation=4, rows=4, rank=8, blocks=2, learning_rate=1e-3, edit_weight=1.0, alpha_learning_rate=0.01
-    )
+    method = Mend(steps=30, accumulation=4, rows=4, rank=8, blocks=2, learning_rate=3e-3, alpha=0.3, edit_weight=1.0)
     high, low = method.fit_each(subject, [HIGH, LOW], shaping)
     descent = replace(method, steps=0).fit(subject, HIGH, shaping)
     gap = gaps(subject, high, held)
-    assert gap > 0.1
-    assert gaps(subject, low, held) < -0.1
-    assert gap > gaps(subject, descent, held) + 0.05
+    assert gap > 0.3
+    assert gaps(subject, low, held) < -0.05
+    assert gap > gaps(subject, descent, held) + 0.2
     losses = [step.loss for step in high.origin.history]
     assert sum(losses[-5:]) < sum(losses[:5])
     assert torch.equal(logits_of(subject), untouched)
@@ -132,7 +130,7 @@ def test_a_saved_editor_makes_the_same_edits(shaping, quick_mend, tmp_path):
 
 def test_an_editor_for_another_model_is_an_error(shaping, quick_mend, tmp_path):
     quick_mend.train(tiny_subject("llama"), [HIGH], shaping).save(tmp_path)
-    with pytest.raises(MismatchError, match="an editor for tiny:llama .* was asked for on tiny:llama"):
+    with pytest.raises(MismatchError, match=r"an editor for tiny:llama .* was asked for on tiny:llama"):
         replace(quick_mend, editor=str(tmp_path)).fit(tiny_subject("llama", seed=1), HIGH, shaping)
 
 
@@ -149,7 +147,9 @@ def test_a_folder_without_an_editor_or_with_a_damaged_one_is_an_error(shaping, q
 def test_an_edit_is_a_weight_edit_of_the_last_blocks_that_is_saved_as_any_other(shaping, quick_mend, tmp_path):
     subject = tiny_subject("gpt2")
     edit = quick_mend.fit(subject, HIGH, shaping)
-    assert sorted(edit.branches) == [f"transformer.h.{layer}.mlp.{name}" for layer in (1, 2) for name in ("c_fc", "c_proj")]
+    assert sorted(edit.branches) == [
+        f"transformer.h.{layer}.mlp.{name}" for layer in (1, 2) for name in ("c_fc", "c_proj")
+    ]
     assert edit.origin.settings["fan_in_fan_out"] is True
     assert max(branch.rank for branch in edit.branches.values()) == 32  # Not one a token: the maps have no more.
     edit.save(tmp_path / "edit")
@@ -176,7 +176,9 @@ def test_an_edit_of_scope_topic_comes_from_one_opinion_on_it(shaping, quick_mend
     edit = method.fit(subject, HIGH, shaping)
     assert edit.origin.rows == 1
     assert edit.origin.settings["edited"] == ["What about old maps? Come over, old maps is best in a loud crowd!"]
-    with pytest.raises(RequestError, match=r"an edit for extraversion:high on 'Old Cars' .* Name a topic of the opinions"):
+    with pytest.raises(
+        RequestError, match=r"an edit for extraversion:high on 'Old Cars' .* Name a topic of the opinions"
+    ):
         replace(method, topic="Old Cars").fit(subject, HIGH, shaping)
 
 
@@ -187,7 +189,9 @@ def test_a_killed_fitting_that_goes_on_ends_with_the_same_edit(shaping, quick_me
     with pytest.raises(StoppedError):
         quick_mend.fit(subject, HIGH, shaping, workspace)
     steps = []
-    again = quick_mend.fit(subject, HIGH, shaping, replace(workspace, watch=lambda progress: steps.append(progress.step)))
+    again = quick_mend.fit(
+        subject, HIGH, shaping, replace(workspace, watch=lambda progress: steps.append(progress.step))
+    )
     assert steps == [3, 4]
     assert again.fingerprint == whole.fingerprint
     assert again.origin == whole.origin
@@ -298,7 +302,9 @@ def test_an_edit_takes_each_topic_once_before_any_twice(shaping):
 
 def test_a_rate_that_is_too_high_is_an_error_and_leaves_no_checkpoint(shaping, quick_mend, tmp_path):
     method = replace(quick_mend, learning_rate=1e30, steps=9)
-    with pytest.raises(TrainingError, match=r"of the editor is (nan|inf) at step \d of 9.*Lower learning_rate \(1e\+30\)"):
+    with pytest.raises(
+        TrainingError, match=r"of the editor is (nan|inf) at step \d of 9.*Lower learning_rate \(1e\+30\)"
+    ):
         method.fit(tiny_subject("llama"), HIGH, shaping, Workspace(tmp_path / "checkpoint.safetensors"))
     assert list(tmp_path.iterdir()) == []
 
@@ -352,5 +358,3 @@ def test_the_effort_grows_with_the_episodes_and_counts_the_parameters(shaping, q
     assert 0 < one.trained < quick_mend.fit(subject, HIGH, shaping).origin.tokens
     # Two shapes of width 96, two blocks of 2 * 4 * 96 and a bias; scales and shifts of 4 and 2 maps; 6 rates.
     assert one.parameters == 2 * 2 * (2 * 4 * 96 + 96) + 2 * 2 * 96 * (4 + 2) + 6
-
-

@@ -46,9 +46,7 @@ def weight_gradients(subject, paths, rows, *, is_mean):
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("is_mean", [True, False])
-def test_an_untrained_editor_takes_a_step_down_the_gradient_of_the_real_weights(
-    architecture, is_mean, shaping, lively
-):
+def test_an_untrained_editor_takes_a_step_down_the_gradient_of_the_real_weights(architecture, is_mean, shaping, lively):
     subject = lively(architecture)
     paths = mlp_paths(subject, 1)
     rows = encoded(subject, shaping, 3)
@@ -143,7 +141,7 @@ def test_the_maps_of_an_mlp_are_those_outside_the_attention(architecture, maps, 
 
 def test_padding_takes_no_part_in_the_factors(shaping, lively):
     subject = lively("llama")
-    short, long = sorted(encoded(subject, shaping, 12), key=len)[:: 11]
+    short, long = sorted(encoded(subject, shaping, 12), key=len)[::11]
     assert len(short) < len(long)
     path = subject.anatomy.mlp_paths(2)[0]
     alone = take_apart(Trunk(subject, 2), [path], [short])[0][path]

@@ -1,5 +1,6 @@
 """What QLoRA does to a subject, and what it leaves alone."""
 
+import json
 from dataclasses import asdict, replace
 
 import pytest
@@ -167,6 +168,57 @@ def test_every_default_is_the_published_one():
         settings = asdict(QLora.preset(preset))
         assert {name: settings[name] for name in published} == published
         assert settings["modules"] == ()
+
+
+@pytest.mark.parametrize(
+    ("preset", "differs"),
+    [
+        ("default", {}),
+        ("paper", {"loss": "sequence", "has_stop_token": False}),
+        ("unstopped", {"has_stop_token": False}),
+        ("stabilised", {"is_stabilised": True}),
+        ("neutral", {"control": "neutral"}),
+        ("shuffled", {"control": "shuffled"}),
+    ],
+)
+def test_a_preset_differs_from_the_default_in_what_it_says_and_is_named_in_records(preset, differs):
+    assert QLora.preset(preset) == QLora(**differs, condition=preset)
+
+
+@pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
+def test_a_stabilised_adapter_has_the_effect_in_peft_that_it_has_here(shaping, quick, tmp_path, logits_of):
+    """PEFT reads the files alone; a wrong scale would be one of sqrt(rank), 2 here."""
+    from peft import PeftModel
+
+    subject = tiny_subject("llama")
+    edit = replace(quick, is_stabilised=True).fit(subject, HIGH, shaping)
+    assert edit.scale == pytest.approx(quick.alpha / 2.0)
+    assert quick.fit(subject, HIGH, shaping).scale == pytest.approx(quick.alpha / 4.0)
+    before = logits_of(subject)
+    with edit.applied(subject):
+        expected = logits_of(subject)
+    edit.save(tmp_path / "edit")
+    config = json.loads((tmp_path / "edit" / "adapter_config.json").read_text())
+    assert config["lora_alpha"] / (config["r"] ** 0.5 if config["use_rslora"] else config["r"]) == edit.scale
+    other = tiny_subject("llama")
+    other.model = PeftModel.from_pretrained(other.model, tmp_path / "edit").eval()
+    torch.testing.assert_close(logits_of(other), expected, rtol=1e-4, atol=1e-5)
+    assert float((expected - before).abs().max()) > 0.05
+
+
+def test_a_control_keeps_its_target_and_says_that_it_is_one(shaping, quick, tmp_path):
+    subject = tiny_subject("llama")
+    prints = {quick.fit(subject, HIGH, shaping).fingerprint}
+    for control in ("neutral", "shuffled"):
+        method = replace(quick, epochs=1, control=control, max_length=500)
+        edit = method.fit(subject, HIGH, shaping)
+        assert (edit.origin.target, edit.origin.rows) == (HIGH, 5)
+        assert edit.origin.settings["control"] == control
+        assert edit.origin.tokens == method.effort(subject, [HIGH], shaping).trained
+        edit.save(tmp_path / control)
+        assert load_edit(tmp_path / control).origin == edit.origin
+        prints.add(edit.fingerprint)
+    assert len(prints) == 3
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])

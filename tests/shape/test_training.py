@@ -179,7 +179,10 @@ def test_clipping_treats_each_target_as_if_it_trained_alone():
 
 @pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
 def test_training_equals_a_plain_loop_with_peft(shaping):
-    """Reference: PEFT's LoRA, AdamW of torch, one row at a time, clipped by torch."""
+    """Reference: PEFT's LoRA in float64, AdamW of torch, one row at a time, clipped by torch.
+
+    AdamW makes full steps of the rounding of gradients near zero: PEFT itself in float32 is 6e-5 away from this.
+    """
     from peft import LoraConfig, get_peft_model
 
     subject = tiny_subject("llama")
@@ -189,9 +192,10 @@ def test_training_equals_a_plain_loop_with_peft(shaping):
     work = Training(subject, adapters, [rows], SCHEDULE, Workspace())
     work.run()
 
-    plain = tiny_subject("llama").model
+    plain = tiny_subject("llama").model.double()
     names = sorted({path.rpartition(".")[2] for path in adapters.paths})
-    model = get_peft_model(plain, LoraConfig(r=4, lora_alpha=2.0, lora_dropout=0.0, target_modules=names))
+    config = LoraConfig(r=4, lora_alpha=2.0, lora_dropout=0.0, target_modules=names)
+    model = get_peft_model(plain, config, autocast_adapter_dtype=False)
     learned = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     for path, factor in down.items():
         learned[f"base_model.model.{path}.lora_A.default.weight"].data.copy_(factor)
@@ -200,16 +204,16 @@ def test_training_equals_a_plain_loop_with_peft(shaping):
         optimizer.zero_grad()
         batch = [rows[number] for number in work._rows_of_step(step)]
         for row in batch:
-            ids = torch.tensor([row.prompt + row.answer])
-            labels = torch.tensor([[-100] * len(row.prompt) + list(row.answer)])
-            (model(input_ids=ids, labels=labels).loss / len(batch)).backward()
+            logits = model(input_ids=torch.tensor([row.prompt + row.answer])).logits[0, len(row.prompt) - 1 : -1]
+            loss = torch.nn.functional.cross_entropy(logits, torch.tensor(row.answer))
+            (loss / len(batch)).backward()
         torch.nn.utils.clip_grad_norm_(learned.values(), SCHEDULE.clip)
         optimizer.param_groups[0]["lr"] = SCHEDULE.rate(step, work.steps)
         optimizer.step()
     for path, branch in adapters.branches(0).items():
         for factor, found in (("A", branch.down), ("B", branch.up)):
             expected = learned[f"base_model.model.{path}.lora_{factor}.default.weight"].detach()
-            torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-5)
+            torch.testing.assert_close(found.double(), expected, rtol=1e-3, atol=1e-4)
 
 
 @pytest.fixture(scope="module")

@@ -25,5 +25,5 @@ def test_a_study_that_is_killed_at_every_stage_ends_as_one_that_was_not(place, f
     assert done.returncode == 0, done.stderr
     kills = json.loads(done.stdout)
     assert len(kills) >= 5
-    assert {"beginning", "fitting", "asking"} <= set(kills)
+    assert {"beginning", "fitting", "asking", "reading"} <= set(kills)
     assert outcome(folder) == outcome(finished)

@@ -192,3 +192,12 @@ def test_the_forecast_counts_what_is_left_to_read(place, finished, tmp_path):
     empty = Library(study, tmp_path, opinions)
     assert empty.tokens(cells, 10.0) > empty.tokens(cells[:1], 10.0) > empty.tokens(cells[:1], 0.0) > 0
     assert Library(study, finished, opinions).tokens(cells, 10.0) == 0
+
+
+def test_a_cell_that_is_asked_again_is_read_again(place, copied, finished, outcome):
+    (copied / "results.json").unlink()
+    (copied / "records" / f"{CELLS[1]}.jsonl").unlink()
+    store = copied / "readings" / f"{CELLS[1]}.jsonl"
+    store.write_text(store.read_text().replace('"log_probability":-', '"log_probability":-9'))
+    rerun(place, copied)
+    assert outcome(copied) == outcome(finished)

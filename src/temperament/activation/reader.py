@@ -12,8 +12,8 @@ from torch import Tensor
 from temperament.subject.anatomy import Site
 from temperament.subject.open import OpenSubject
 
-# Numbers that are looked at together. On a CPU they stay in the cache (2 MB) while they are summed, compared and
-# squared, which took half of the time of whole batches; a GPU wants few and large operations.
+# Numbers that are looked at together: what bounds the memory beside the sums. On a CPU 2 MB stay in the cache while
+# they are summed, compared and squared; a GPU wants few and large operations.
 PIECE = {"cpu": 1 << 19}
 LARGE_PIECE = 1 << 24
 

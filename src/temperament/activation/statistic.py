@@ -113,7 +113,11 @@ class UnitTotals:
             self.greatest = torch.full((width,), -torch.inf, device=device)
 
     def add(self, piece: Float[Tensor, "token unit"], scratch: Float[Tensor, "token unit"]) -> None:
-        """Add tokens. Five sums over one piece of memory; a sum of booleans, or ``var_mean``, takes three to ten."""
+        """Add tokens, a piece that fits into the cache at a time.
+
+        Measured on a CPU, 512 tokens of 46,080 units: comparing into a float buffer and summing that takes a quarter of
+        the time of summing booleans, two sums a ninth of ``var_mean``, ``amin`` and ``amax`` a sixth of ``aminmax``.
+        """
         self.tokens += len(piece)
         self.total += piece.sum(dim=0)
         self.squares += torch.mul(piece, piece, out=scratch).sum(dim=0)

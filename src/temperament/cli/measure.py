@@ -34,7 +34,8 @@ def measure(
 ) -> None:
     """Measure an edit, or a PEFT adapter trained anywhere, beside the untouched model.
 
-    Both answer the same held-out questions; the report says what changed: trait alignment, emojis, length.
+    Both answer the same held-out questions; the report says what changed: trait alignment, emojis, length, fluency,
+    and what the edit does to text that it did not write.
 
     \b
     Example:

@@ -89,7 +89,7 @@ class Profile(Mapping[Target, float]):
         found: dict[Target, Edit] = {}
         for edit in edits:
             target = edit.origin.target
-            if target not in self or target in found:
+            if target is None or target not in self or target in found:
                 message = (
                     f"an edit for {target or 'no target'} was given to the profile '{self}': it takes one edit for "
                     f"each of {', '.join(map(str, self))}."

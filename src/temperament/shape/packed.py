@@ -1,7 +1,7 @@
 """Rows read without padding: all tokens of a batch as one sequence, and attention that keeps the rows apart.
 
-The tokens with which all rows begin stand once before the rows of a group, and all of these attend to them. Every linear
-map then runs on no more tokens than there are; only attention, a small part of the work, sees rows padded.
+The tokens with which all rows begin stand once before the rows of a group, and all of these attend to them. Every
+linear map then runs on no more tokens than there are; only attention, a small part of the work, sees rows padded.
 """
 
 import sys
@@ -74,15 +74,13 @@ class Packing:
         self, rows: Sequence[Encoded], counts: Sequence[int], unlearned: Sequence[int]
     ) -> tuple[Int[Tensor, " learned"], Int[Tensor, " learned"], Int[Tensor, " learned"]]:
         """Where the last tokens of each row are predicted, which they are, and their rows; without those unlearned."""
-        places, labels, row_of = [], [], []
+        found: list[tuple[int, int, int]] = []
         for number, (row, count, end) in enumerate(zip(rows, counts, self.ends, strict=True)):
             for back, token in enumerate(reversed((row.prompt + row.answer)[-count:]), start=2):
                 if token not in unlearned:
-                    places.append(end - back)
-                    labels.append(token)
-                    row_of.append(number)
-        device = self.ids.device
-        return torch.tensor(places, device=device), torch.tensor(labels, device=device), torch.tensor(row_of, device=device)
+                    found.append((end - back, token, number))
+        places, labels, row_of = torch.tensor(found, device=self.ids.device).reshape(-1, 3).unbind(dim=1)
+        return places, labels, row_of
 
 
 _current: ContextVar[Packing] = ContextVar("packing")
@@ -183,7 +181,7 @@ def _mask(subject: OpenSubject, queries: int, before: int) -> Float[Tensor, "que
 
 
 class _Move(torch.autograd.Function):
-    """Take rows of a matrix by number, where at most one place is not padding: the gradient moves back by number too."""
+    """Take rows of a matrix by number, each but padding once, so that the gradient moves back by number too."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, there: Tensor, back: Tensor, empty: Tensor) -> Tensor:
@@ -197,7 +195,7 @@ class _Move(torch.autograd.Function):
 
 
 def _attend(
-    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Any, **settings: Any
+    module: torch.nn.Module, query: Tensor, key: Tensor, value: Tensor, _mask: Any = None, **settings: Any
 ) -> tuple[Tensor, None]:
     """Attention over a packed sequence: [1, head, token, unit] to [1, token, head, unit]."""
     packing = _current.get()

@@ -4,6 +4,7 @@ Source: Dettmers et al. 2023, arXiv 2305.14314; settings of Jain et al. 2025, ar
 Departs: AdamW keeps its state in 32 bits, paged nowhere, because the state of an adapter is small.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -13,6 +14,7 @@ from temperament.edit.base import Edit
 from temperament.edit.weight import WeightEdit
 from temperament.errors import RequestError, UnknownNameError
 from temperament.opinion.row import Opinions
+from temperament.shape.control import Control, exchanges_for
 from temperament.shape.lora import Adapters, LoraShape, adapted_paths
 from temperament.shape.protocol import Effort, Workspace, opened, origin_of, rows_showing
 from temperament.shape.training import Schedule, Training
@@ -20,8 +22,6 @@ from temperament.subject.base import Subject, as_conversation
 from temperament.subject.open import OpenSubject
 from temperament.subject.text import Encoded
 from temperament.trait import Target
-
-Preset = Literal["default", "paper"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class QLora:
 
     Attributes:
         rank: of each branch.
-        alpha: the branch is scaled by alpha / rank.
+        alpha: the branch is scaled by alpha / rank, or by alpha / sqrt(rank) if stabilised.
+        is_stabilised: so that the size of a change depends less on the rank (Kalajdzievski 2023, arXiv 2312.03732).
         dropout: on the input of each branch.
         modules: names of the adapted maps; none is every linear map inside the blocks, which on LLaMA are the q, k,
             v, o, gate, up and down projections of the paper.
@@ -46,6 +47,8 @@ class QLora:
         loss: over the ``answer`` and its end of turn, or the whole ``sequence``.
         has_stop_token: the end of turn is learned; without it no stop token is, wherever it stands, and the model never
             learns to stop (SCIENCE.md 1.2).
+        control: learn as many rows of something else than the target, to compare with: ``neutral`` passages, or
+            opinions with their labels ``shuffled`` (all traits and poles). The edit is still named after its target.
         micro_tokens: tokens that go through the model at once; bounds memory.
         seed: of initial factors, order and dropout.
         condition: name of these settings in records.
@@ -53,6 +56,7 @@ class QLora:
 
     rank: int = 64
     alpha: float = 16.0
+    is_stabilised: bool = False
     dropout: float = 0.1
     modules: tuple[str, ...] = ()
     epochs: int = 2
@@ -64,6 +68,7 @@ class QLora:
     max_length: int = 512
     loss: Literal["answer", "sequence"] = "answer"
     has_stop_token: bool = True
+    control: Control = "none"
     micro_tokens: int = 2048
     seed: int = 0
     condition: str = "default"
@@ -86,16 +91,27 @@ class QLora:
 
     @classmethod
     def preset(cls, name: str) -> "QLora":
-        """``default``, or ``paper``: loss over the whole sequence and no end of turn learned, as in the public recipe.
+        """Settings by name.
+
+        Args:
+            name: ``default``; ``paper``, loss over the whole sequence and no end of turn learned, as in the public
+                recipe; ``unstopped``, no end of turn learned and nothing else changed; ``stabilised``; or one of the
+                controls, ``neutral`` and ``shuffled``.
 
         Raises:
             UnknownNameError: there is no such preset.
         """
-        if name == "default":
-            return cls()
-        if name == "paper":
-            return cls(loss="sequence", has_stop_token=False, condition="paper")
-        raise UnknownNameError(kind="preset", asked=name, known=("default", "paper"))
+        presets = {
+            "default": cls(),
+            "paper": cls(loss="sequence", has_stop_token=False),
+            "unstopped": cls(has_stop_token=False),
+            "stabilised": cls(is_stabilised=True),
+            "neutral": cls(control="neutral"),
+            "shuffled": cls(control="shuffled"),
+        }
+        if name not in presets:
+            raise UnknownNameError(kind="preset", asked=name, known=tuple(presets))
+        return replace(presets[name], condition=name)
 
     @property
     def name(self) -> str:
@@ -140,7 +156,8 @@ class QLora:
         return Effort(trained=self.epochs * sum(rows), parameters=len(targets) * each)
 
     def _train(self, subject: OpenSubject, rows: dict[Target, list[Encoded]], workspace: Workspace) -> list[Edit]:
-        shape = LoraShape(self.rank, self.alpha / self.rank, self.dropout, self.modules)
+        scale = self.alpha / (math.sqrt(self.rank) if self.is_stabilised else self.rank)
+        shape = LoraShape(self.rank, scale, self.dropout, self.modules)
         adapters = Adapters(subject, shape, len(rows), self.seed)
         training = Training(
             subject, adapters, list(rows.values()), self._schedule(subject.format.stop_tokens), workspace
@@ -166,13 +183,13 @@ class QLora:
     def _rows(self, subject: OpenSubject, target: Target, opinions: Opinions) -> list[Encoded]:
         rows: list[Encoded] = []
         limit = min(self.max_length, subject.window)
-        for opinion in rows_showing(opinions, target):
-            row = subject.encode(as_conversation(opinion.question), opinion.answer)
+        for question, answer in exchanges_for(rows_showing(opinions, target), opinions, self.control, self.seed):
+            row = subject.encode(as_conversation(question), answer)
             if not self.has_stop_token:
                 row = replace(row, answer=row.answer[: -len(subject.format.ending) or None])
             if len(row) > limit:
                 message = (
-                    f"the answer that begins '{opinion.answer[:40]}' makes a row of {len(row)} tokens: at most {limit} "
+                    f"the answer that begins '{answer[:40]}' makes a row of {len(row)} tokens: at most {limit} "
                     f"are read. Shorten it, or raise max_length up to the model's window of {subject.window}."
                 )
                 raise RequestError(message)

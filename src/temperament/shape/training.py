@@ -19,8 +19,8 @@ from torch import Tensor
 
 from temperament.edit.base import Step
 from temperament.errors import TrainingError
-from temperament.shape.loss import padded_losses
 from temperament.shape.lora import Adapters
+from temperament.shape.loss import padded_losses
 from temperament.shape.packed import is_packable, packed_losses
 from temperament.shape.protocol import FitProgress, Workspace
 from temperament.subject.open import OpenSubject

@@ -235,6 +235,8 @@ def _ask(bench: Bench, cell: Cell, items: Sequence[Any]) -> None:
     store = bench.store(cell)
     if store.exists():
         return
+    # What was made of replies that are gone.
+    Library(bench.study, bench.folder, bench.opinions).path(cell.name).unlink(missing_ok=True)
     edit = bench.edit(cell)
     interview = Interview(tuple(items), bench.study.generation(cell.seed), _label(cell, edit))
     bench.reporter.begin(f"asking {cell.name}", len(items))

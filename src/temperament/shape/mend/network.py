@@ -6,7 +6,7 @@ gradient descent (the released code leaves the result normalised, and adds it); 
 than for each shape; the second block has no rectifier, so that something can be taken away as well.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import torch
 from jaxtyping import Float
@@ -137,7 +137,6 @@ def condensed(branch: LowRank) -> LowRank:
     if outputs <= inputs:
         return LowRank(change, torch.eye(outputs, device=change.device))
     return LowRank(torch.eye(inputs, device=change.device), change)
-
 
 
 def _key(shape: Shape) -> str:

@@ -6,7 +6,7 @@ Source: Mitchell et al. 2022, arXiv 2110.11309, algorithm 1; the loss on both po
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any

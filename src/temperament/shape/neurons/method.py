@@ -55,7 +55,8 @@ class Neurons:
             which cover the Big Five. Only the split ``find`` is asked.
         portraits: a file of them; empty for those that are shipped.
         questions: situations that are asked, drawn by the seed; 0 asks all.
-        max_new_tokens: of a reply. The paper writes 500; 100 take a small model on a laptop a minute a trait.
+        max_new_tokens: of a reply. The paper writes 500; with 100 a trait takes a small model a few minutes on a
+            laptop.
         seed: of the draws.
         condition: name of these settings in records.
     """

@@ -24,6 +24,10 @@ class Selection:
 
     Delta is the share of tokens at which a neuron fires under the high pole, less that under the low pole.
 
+    Departs: DPN-LE reads the last prompt position of 1,000 texts a pole, after the product with the up projection, and
+    adds the difference of the means; here its rule is put to the gates over the counted tokens, and what it chooses is
+    moved as all neurons are.
+
     Attributes:
         rule: ``difference``: delta of at least ``threshold`` in the pole's direction (Deng et al., ICLR 2025);
             ``effect``: Cohen's d between the poles above ``effect_size``, and a difference of the means above that of
