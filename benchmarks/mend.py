@@ -29,7 +29,7 @@ from temperament.opinion.situation import load_passages
 from temperament.record import GREEDY
 from temperament.shape.mend.editor import CARD, Editor, load_editor
 from temperament.shape.mend.lesson import Words, chosen_rows, passage_words
-from temperament.shape.mend.method import TRAINING_PASSAGES, Mend
+from temperament.shape.mend.method import Mend
 from temperament.shape.mend.training import Encode, divergence, encoder, side_of
 from temperament.shape.mend.trunk import Predicted, Trunk
 from temperament.shape.pair import Pair, drawn, pairs_of
@@ -113,7 +113,7 @@ def make_reader(subject: OpenSubject, layer: int, held: Opinions, options: argpa
     traits = {target.trait for target in options.targets}
     others = [row for row in held if row.trait not in traits]
     chosen = np.random.default_rng(0).permutation(len(others))[: options.kept]
-    passages = sorted(load_passages()[TRAINING_PASSAGES:], key=lambda passage: len(passage.text))[: options.kept]
+    passages = sorted(load_passages(use="measure"), key=lambda passage: len(passage.text))[: options.kept]
     texts = [Words(others[int(number)].question, others[int(number)].answer) for number in chosen]
     pairs = {target: drawn(pairs_of(held, target), options.held, 0) for target in options.targets}
     return Reader(trunk, encoder(trunk, subject.window), pairs, [*texts, *map(passage_words, passages)], options.batch)

@@ -14,7 +14,7 @@ from torch import Tensor
 from benchmarks.model import load
 from benchmarks.row import Row, Spent, arguments, compared, peak_memory, row_of, spent, take_turns, write
 from temperament.activation.statistic import Collector
-from temperament.activation.text import read_texts
+from temperament.activation.text import TOKENS, read_texts
 from temperament.opinion.row import load_opinions
 from temperament.subject.anatomy import Site
 from temperament.subject.open import OpenSubject, Rewrite
@@ -105,7 +105,9 @@ def measure(bench: Bench, repetitions: int) -> list[Row]:
     if peaks["streaming"] and peaks["storing"]:
         note = f"the most that was taken beyond what was there before, {size}"
         rows.append(row_of("neurons: memory against storing", "MB", peaks["streaming"], peaks["storing"], note=note))
-        rows.append(_growth(bench))
+        # Fewer tokens than fill a batch take the memory of a smaller batch.
+        if tokens >= TOKENS:
+            rows.append(_growth(bench))
     return rows
 
 
@@ -122,7 +124,7 @@ def _growth(bench: Bench) -> Row:
 def main(words: Sequence[str] | None = None) -> None:
     """Measure and write."""
     parser = arguments(__doc__)
-    parser.add_argument("--texts", type=int, default=96)
+    parser.add_argument("--texts", type=int, default=64)
     asked = parser.parse_args(words)
     subject = load(asked.model, asked.device)
     write(measure(Bench(subject, texts(subject, asked.texts), asked.device), asked.repetitions), asked.out)

@@ -39,7 +39,7 @@ def dial(place, edits, names, out, *rest):
 
 def test_edits_of_different_length_are_set_to_the_same_divergence(call, place, edits, tmp_path):
     subject = Subject.load(str(place / "model"), "float32")
-    neutral = neutral_exchanges(load_passages()[:1])
+    neutral = neutral_exchanges(load_passages(use="measure")[:1])
     goal = divergence(subject, 0.3 * load_edit(edits / "strong"), neutral)
     code, out, err = call(*dial(place, edits, ("strong", "weak"), tmp_path / "equal", "--at", goal))
     assert code == 0, err

@@ -117,12 +117,13 @@ def test_reference_answers_are_one_a_pole_and_topic_of_both_poles():
     assert answers_of(Opinions(rows), [HIGH], topics=0) == answers_of(Opinions(rows), []) == ()
 
 
-def test_passages_are_the_last_ones_and_ask_about_their_topic():
+def test_passages_are_those_that_no_method_reads_and_ask_about_their_topic():
     source = [Passage(topic, f"About {topic}.", "test") for topic in ("salt", "gauge", "moss")]
-    assert [text.question for text in passages(2, source)] == ["Tell me about gauge.", "Tell me about moss."]
+    assert [text.question for text in passages(2, source)] == ["Tell me about salt.", "Tell me about gauge."]
     assert passages(0, source) == ()
     assert len(passages(9, source)) == 3
-    assert passages(24)[-1].text == load_passages()[-1].text
+    assert len(passages(24)) == 24
+    assert not {text.text for text in passages()} & {passage.text for passage in load_passages(use="shape")}
 
 
 def test_replies_without_a_word_are_not_read():

@@ -37,7 +37,7 @@ def test_a_control_learns_as_many_rows_drawn_by_seed_and_target(control, shipped
 
 
 def test_neutral_rows_are_whole_sentences_of_passages_about_as_long_as_the_answers(shipped):
-    rows, passages = drawn(shipped, "neutral"), {passage.topic: passage.text for passage in load_passages()}
+    rows, passages = drawn(shipped, "neutral"), {one.topic: one.text for one in load_passages(use="shape")}
     for row in rows:
         topic = next(topic for topic in passages if row.question.endswith(f" {topic}?"))
         assert passages[topic].startswith(row.answer)

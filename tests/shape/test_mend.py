@@ -11,7 +11,7 @@ from temperament.errors import BadFileError, MismatchError, RequestError, SeamEr
 from temperament.opinion.row import Opinions
 from temperament.shape.mend.editor import load_editor
 from temperament.shape.mend.lesson import Lessons, chosen_rows, lessons_of
-from temperament.shape.mend.method import TRAINING_PASSAGES, Mend
+from temperament.shape.mend.method import Mend
 from temperament.shape.mend.training import divergence, followed_loss
 from temperament.shape.mend.trunk import Predicted
 from temperament.shape.protocol import Workspace
@@ -287,8 +287,7 @@ def test_half_of_the_passages_are_left_for_measuring(shaping, quick_mend):
     from temperament.opinion.situation import load_passages
 
     assert isinstance(quick_mend._lessons([HIGH], shaping), Lessons)
-    assert quick_mend._lessons([HIGH], shaping).passages == load_passages()[:TRAINING_PASSAGES]
-    assert len(load_passages()) == 2 * TRAINING_PASSAGES
+    assert quick_mend._lessons([HIGH], shaping).passages == load_passages(use="shape")
 
 
 def test_an_edit_takes_each_topic_once_before_any_twice(shaping):

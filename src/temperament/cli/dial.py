@@ -143,7 +143,7 @@ def _effect(equal: Equal, target: Target | None, rows: Opinions, sizes: tuple[in
 
     passages, max_new_tokens = sizes
     if equal == "kl":
-        return Divergence(neutral_exchanges(load_passages()[:passages])), 0.0
+        return Divergence(neutral_exchanges(load_passages(use="measure")[:passages])), 0.0
     if target is None:
         message = f"--equal {equal} needs to know what an edit is for, and one does not say: give --target."
         raise RequestError(message)

@@ -147,15 +147,14 @@ def answers_of(opinions: Opinions, targets: Iterable[Target], topics: int | None
 
 
 def passages(count: int | None = None, source: Sequence[Passage] | None = None) -> tuple[Text, ...]:
-    """Neutral passages as answers to 'Tell me about TOPIC.'; the last ones, so that the first are free to shape with.
+    """Neutral passages as answers to 'Tell me about TOPIC.'; of those that ship only such as no method reads.
 
     Args:
-        count: how many, from the last; None is all.
+        count: how many, in order; None is all.
         source: instead of those that ship.
     """
-    rows = load_passages() if source is None else tuple(source)
-    kept = rows[len(rows) - count :] if count is not None and count < len(rows) else rows
-    return tuple(Text("passage", row.topic, row.topic, f"Tell me about {row.topic}.", row.text) for row in kept)
+    rows = load_passages(use="measure") if source is None else tuple(source)
+    return tuple(Text("passage", row.topic, row.topic, f"Tell me about {row.topic}.", row.text) for row in rows[:count])
 
 
 def replies_of(records: Iterable[Record]) -> tuple[Text, ...]:

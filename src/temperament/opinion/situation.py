@@ -11,6 +11,7 @@ from temperament.trait import Pole, Target, find_trait
 
 Row = TypeVar("Row")
 Half = Literal["find", "test"]
+Use = Literal["shape", "measure"]
 
 
 @dataclass(frozen=True)
@@ -88,9 +89,16 @@ def load_portraits(path: Path | str | None = None) -> tuple[Portrait, ...]:
     return _load(path, "portraits", Portrait)
 
 
-def load_passages(path: Path | str | None = None) -> tuple[Passage, ...]:
-    """The shipped neutral passages, or those of a file; raises BadFileError with file and line."""
-    return _load(path, "passages", Passage)
+def load_passages(path: Path | str | None = None, use: Use | None = None) -> tuple[Passage, ...]:
+    """The shipped neutral passages, or those of a file; raises BadFileError with file and line.
+
+    Args:
+        path: of the file; None takes those that are shipped.
+        use: None gives all; ``measure`` every fourth, ``shape`` the others: what an edit was fitted with says little
+            of what else it changes.
+    """
+    rows = _load(path, "passages", Passage)
+    return rows if use is None else tuple(row for at, row in enumerate(rows) if (at % 4 == 3) == (use == "measure"))
 
 
 def _load(path: Path | str | None, shipped: str, kind: type[Row]) -> tuple[Row, ...]:

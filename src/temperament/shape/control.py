@@ -34,7 +34,7 @@ def exchanges_for(rows: Sequence[Opinion], opinions: Opinions, control: Control,
         return [Exchange(row.question, row.answer) for row in rows]
     generator = np.random.default_rng([seed, _number(rows[0].target)])
     if control == "neutral":
-        passages = load_passages()
+        passages = load_passages(use="shape")
         # All of them, in one order after another.
         rounds = [generator.permutation(len(passages)) for _ in range(-(-len(rows) // len(passages)))]
         drawn = [passages[number] for order in rounds for number in order][: len(rows)]

@@ -194,7 +194,7 @@ class Ike:
         """What the untouched model says of neutral topics, of which no opinion speaks."""
         draw = random.Random(f"{self.seed} retain")
         taken = {topic_key(topic) for topic in opinions.topics}
-        topics = [passage.topic for passage in load_passages() if topic_key(passage.topic) not in taken]
+        topics = [passage.topic for passage in load_passages(use="shape") if topic_key(passage.topic) not in taken]
         chosen = draw.sample(topics, k=min(self.neutral, len(topics)))
         questions = [draw.choice(NEUTRAL_QUESTIONS).format(topic=topic) for topic in chosen]
 

@@ -257,7 +257,7 @@ class Direction:
 
     def _neutral(self) -> tuple[list[Exchange], list[Exchange]]:
         """Neutral passages for the choice, and others for the report."""
-        every = list(load_passages())
+        every = list(load_passages(use="shape"))
         random.Random(self.seed).shuffle(every)
         count = min(self.passages, len(every) // 2)
         return neutral_exchanges(every[:count]), neutral_exchanges(every[count : 2 * count])

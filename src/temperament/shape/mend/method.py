@@ -23,9 +23,6 @@ from temperament.subject.base import Subject
 from temperament.subject.open import OpenSubject
 from temperament.trait import Target
 
-# The other passages are left for measuring what an edit changes.
-TRAINING_PASSAGES = 110
-
 
 @dataclass(frozen=True)
 class Mend:
@@ -195,14 +192,14 @@ class Mend:
         )
 
     def _lessons(self, targets: Sequence[Target], opinions: Opinions) -> Lessons:
-        passages = load_passages()[:TRAINING_PASSAGES]
-        return lessons_of(opinions, targets, passages, self.scope, self.rows, self.seed)
+        return lessons_of(opinions, targets, load_passages(use="shape"), self.scope, self.rows, self.seed)
 
     def _course(self) -> Course:
         return Course(
             steps=self.steps,
             accumulation=self.accumulation,
             learning_rate=self.learning_rate,
+            alpha=self.alpha,
             alpha_learning_rate=self.alpha_learning_rate,
             edit_weight=self.edit_weight,
             locality_weight=self.locality_weight,

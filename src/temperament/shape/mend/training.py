@@ -41,7 +41,8 @@ class Course:
         steps: of the optimiser.
         accumulation: episodes behind one step.
         learning_rate: of the networks.
-        alpha_learning_rate: of the rates of the maps.
+        alpha: rate of each map, at first.
+        alpha_learning_rate: of these rates.
         edit_weight: of the loss of what should follow.
         locality_weight: of the loss of what should stay.
         clip: norm of the gradient, at most.
@@ -51,6 +52,7 @@ class Course:
     steps: int
     accumulation: int
     learning_rate: float
+    alpha: float
     alpha_learning_rate: float
     edit_weight: float
     locality_weight: float
