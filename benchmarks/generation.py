@@ -5,10 +5,11 @@ text to text. What either side does not need is left out: no stop token ends a r
 """
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -18,6 +19,7 @@ from benchmarks.row import Row, Spent, arguments, compared, spent, take_turns, w
 from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Edit, Origin
 from temperament.edit.context import ContextEdit
+from temperament.edit.store import load_edit
 from temperament.edit.weight import LowRank, WeightEdit
 from temperament.record import Generation
 from temperament.subject.anatomy import Site
@@ -87,22 +89,16 @@ def edits(subject: OpenSubject) -> dict[str, tuple[Edit, str]]:
 
 
 def measure(bench: Bench, repetitions: int) -> list[Row]:
-    """All rows."""
+    """Replies against ``generate``, and under every kind of edit."""
     works: dict[str, Callable[[], Spent]] = {
-        "greedy": partial(bench.ours, 0.0),
         "generate, greedy": partial(bench.peer, 0.0),
         "sampled": partial(bench.ours, 0.7),
         "generate, sampled": partial(bench.peer, 0.7),
     }
-    goals: dict[str, str] = {}
-    for name, (edit, goal) in edits(bench.subject).items():
-        works[name], goals[name] = partial(bench.ours, 0.0, edit), goal
-    with endless(bench.subject):
-        bench.ours(0.7)
-        found = take_turns(works, repetitions)
+    found, added = under(bench, edits(bench.subject), works, repetitions)
     amount = len(bench.asked) * bench.tokens
     size = f"{len(bench.asked)} rows of {bench.tokens} new tokens"
-    rows = [
+    return [
         compared(
             f"generation: {how} replies",
             "tokens/s",
@@ -112,12 +108,23 @@ def measure(bench: Bench, repetitions: int) -> list[Row]:
             note=f"against transformers' generate, {size}",
         )
         for how, goal in (("greedy", ""), ("sampled", "at least 1.5"))
+    ] + added
+
+
+def under(
+    bench: Bench, edits: Mapping[str, tuple[Edit, str]], others: Mapping[str, Callable[[], Spent]], repetitions: int
+) -> tuple[dict[str, list[Spent]], list[Row]]:
+    """The times of greedy replies under edits, under none, and of other work in turns with them; rows of the edits."""
+    under_edits = {name: partial(bench.ours, 0.0, edit) for name, (edit, _) in edits.items()}
+    with endless(bench.subject):
+        bench.ours(0.7)
+        found = take_turns({"greedy": partial(bench.ours, 0.0), **others, **under_edits}, repetitions)
+    size = f"{len(bench.asked)} rows of {bench.tokens} new tokens"
+    note = f"seconds of a greedy batch under the edit against none, {size}"
+    return found, [
+        compared(f"generation: overhead, {name}", "s", (found[name], found["greedy"]), None, goal=goal, note=note)
+        for name, (_, goal) in edits.items()
     ]
-    for name, goal in goals.items():
-        note = f"seconds of a greedy batch under the edit against none, {size}"
-        times = (found[name], found["greedy"])
-        rows.append(compared(f"generation: overhead, {name}", "s", times, None, goal=goal, note=note))
-    return rows
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -125,9 +132,14 @@ def main(words: Sequence[str] | None = None) -> None:
     parser = arguments(__doc__)
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--tokens", type=int, default=32)
+    parser.add_argument("--edits", type=Path, nargs="+", help="folders of edits: only what these add is measured")
     asked: argparse.Namespace = parser.parse_args(words)
-    subject = load(asked.model, asked.device)
-    write(measure(Bench(subject, questions(asked.rows), asked.tokens), asked.repetitions), asked.out)
+    bench = Bench(load(asked.model, asked.device), questions(asked.rows), asked.tokens)
+    if asked.edits:
+        saved = {folder.name: (load_edit(folder), "") for folder in asked.edits}
+        write(under(bench, saved, {}, asked.repetitions)[1], asked.out)
+    else:
+        write(measure(bench, asked.repetitions), asked.out)
 
 
 if __name__ == "__main__":

@@ -220,7 +220,7 @@ def main() -> None:
     subject = load(options.model, options.device)
     opinions = load_opinions()
     train = short(opinions.split("shape"), options.words, options.topics)
-    held = short(opinions.split("test"), options.words, options.topics)
+    held = short(opinions.split("test"), options.held_words, options.topics)
     print(f"{len(train)} rows to learn from, {len(held)} held out; {method(options)}", flush=True)
     editor = train_editor(subject, train, options)
     print(f"learned rates: {[round(rate, 4) for rate in editor.network.alphas.tolist()]}", flush=True)
@@ -244,7 +244,8 @@ def parse() -> argparse.Namespace:
     for name, kind in (("steps", int), ("accumulation", int), ("rank", int), ("seed", int), ("learning-rate", float),
                        ("alpha", float), ("alpha-learning-rate", float), ("edit-weight", float)):  # fmt: skip
         parser.add_argument(f"--{name}", type=kind, help="as the setting of that name; its default where it is missing")
-    parser.add_argument("--words", type=int, default=30, help="of an answer, at most")
+    parser.add_argument("--words", type=int, default=30, help="of an answer that is learned from, at most")
+    parser.add_argument("--held-words", type=int, default=40, help="of a held-out answer, at most")
     parser.add_argument("--topics", type=int, default=100, help="of each split, at most")
     parser.add_argument("--held", type=int, default=12, help="pairs of answers for ES, for each target")
     parser.add_argument("--kept", type=int, default=6, help="opinions, and as many passages, for DD")

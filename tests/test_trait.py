@@ -16,6 +16,7 @@ from temperament.trait import (
     find_trait,
     known_traits,
     load_trait,
+    other_pole,
     parse_pole,
     register,
     table_of_trait,
@@ -68,6 +69,11 @@ def test_there_are_ten_targets():
 def test_a_target_is_read_from_text_and_the_pole_is_high_where_none_is_given(text, target):
     assert Target.parse(text) == target
     assert Target.parse(str(target)) == target
+
+
+def test_the_other_pole_is_of_the_same_trait():
+    assert other_pole(Target("openness", "high")) == Target("openness", "low")
+    assert other_pole(Target("openness", "low")) == Target("openness", "high")
 
 
 def test_a_name_that_is_none_gets_the_nearest():

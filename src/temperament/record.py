@@ -16,6 +16,9 @@ from temperament.errors import BadFileError, TemperamentError, UnwritableError
 
 Value = TypeVar("Value")
 
+# Why there is no reply where the model itself failed, and not the way to it.
+NOT_A_NUMBER = "the logits are no finite numbers: take a lower strength, or float32."
+
 
 @dataclass(frozen=True)
 class Generation:
@@ -85,6 +88,14 @@ class Record:
     tokens: int | None = None
     is_finished: bool | None = None
     error: str | None = None
+
+    @property
+    def is_broken(self) -> bool:
+        """There is no reply because the model had no number left to draw from: what was done to it broke it.
+
+        A call that failed is no such case, and its reply is missing.
+        """
+        return self.reply is None and self.error == NOT_A_NUMBER
 
 
 @dataclass(frozen=True)

@@ -298,6 +298,11 @@ class Target:
         return cls(trait, parse_pole(pole or "high"))
 
 
+def other_pole(target: Target) -> Target:
+    """The same trait's other pole."""
+    return Target(target.trait, "low" if target.pole == "high" else "high")
+
+
 def every_target() -> tuple[Target, ...]:
     """Both poles of every known trait, low before high."""
     return tuple(Target(trait.name, pole) for trait in known_traits() for pole in POLES)

@@ -97,7 +97,7 @@ def test_what_cannot_be_read_or_written_is_refused(lively):
     subject = lively("llama")
     with pytest.raises(RequestError, match="a text of 600 tokens was asked for: tiny:llama reads at most 512"):
         read_texts(subject, [Encoded((7,) * 600, ())], [])
-    with pytest.raises(RequestError, match="a text of 519 tokens"):
+    with pytest.raises(RequestError, match="a prompt of 510 tokens and 9 new ones"):
         write_texts(subject, [(7,) * 510], GREEDY)
     assert write_texts(subject, [], GREEDY) == []
     read_texts(subject, [], [])

@@ -1,5 +1,6 @@
 """``temperament fit`` for every method: what its help lists, profiles, endpoints, and the hint at the end."""
 
+import re
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from temperament.cli.fit import METHODS
 from temperament.edit.base import Stack
 from temperament.edit.context import ContextEdit
 from temperament.edit.store import load_edit
+from temperament.errors import UnknownNameError
 from temperament.shape.registry import NAMES, method_class
 
 no_key, serve = served.no_key, served.serve
@@ -27,12 +29,21 @@ def test_the_help_lists_every_method_with_its_presets_and_needs_no_torch(call):
     code, out, _ = call("fit", "--help")
     assert code == 0
     listed = out.partition("Methods and their presets:")[2]
-    assert list(METHODS) == [line.split()[0] for line in listed.splitlines() if line.strip()]
+    assert list(METHODS) == re.findall(r"^  (\w+)", listed, re.MULTILINE)
     assert set(NAMES) == set(METHODS)
     for name, (_, presets) in METHODS.items():
-        assert f"({', '.join(presets)})" in listed
+        assert f"({', '.join(presets)})" in " ".join(listed.split())
         for preset in presets:
             assert method_class(name).preset(preset).condition == preset
+        with pytest.raises(UnknownNameError) as unknown:
+            method_class(name).preset("no-such")
+        assert set(str(unknown.value).partition("there are ")[2].rstrip(". ").split(", ")) == set(presets)
+
+
+def test_the_help_says_which_methods_go_on_where_they_were(call):
+    out = " ".join(call("fit", "--help")[1].split())
+    assert "by qlora or mend that was stopped goes on where it was" in out
+    assert "the others begin anew" in out
 
 
 def test_a_profile_is_fitted_as_a_stack_and_leaves_nothing_else(call, asked, tmp_path):

@@ -51,6 +51,7 @@ def test_a_mix_is_measured_beside_its_parts(call, place, edits, tmp_path):
     assert [(part.name, part.strength) for part in found.parts] == [("warm", 0.5), ("harsh", 2.0)]
     assert found.questions == 4
     assert call(*asking(place, *parts, "--out", tmp_path / "run"))[0] == 0
+    assert "Whether the edits add up" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_the_exact_sum_is_saved_as_one_adapter_and_nothing_is_asked(call, edits, place, tmp_path, logits_of):

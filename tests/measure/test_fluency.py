@@ -1,6 +1,7 @@
 """Fluency: what is gibberish and what is not, and measures with a value that can be computed by hand."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -25,7 +26,7 @@ from temperament.measure.gibberish import (
 from temperament.measure.reading import Likelihood
 from temperament.opinion.row import load_opinions
 from temperament.opinion.situation import load_passages
-from temperament.record import Generation, Label, Record
+from temperament.record import NOT_A_NUMBER, Generation, Label, Record
 from temperament.trait import Target
 
 ANY = Target("openness", "high")
@@ -202,6 +203,25 @@ def test_figures_are_over_replies_and_an_empty_one_is_gibberish(vocabulary):
     assert found["perplexity"].value == pytest.approx(math.exp(2.0))
     assert found["log_perplexity"].value == pytest.approx(2.0)
     assert found["log_perplexity"].n == 2
+
+
+def test_a_reply_that_the_model_could_not_give_is_gibberish_and_a_call_that_failed_is_missing(vocabulary):
+    broken, failed = (replace(record(1, None), error=why) for why in (NOT_A_NUMBER, "the server is away"))
+    assert (broken.is_broken, failed.is_broken) == (True, False)
+    scorer = Fluency(Rule(), vocabulary)
+    assert [score and score["gibberish"] for score in scorer.read([record(0, CLEAN), broken, failed])] == [
+        None,
+        "broken",
+        None,
+    ]
+    assert scorer.read([failed]) == [None]
+    found = {one.metric: one.estimate for one in scorer.measure([record(0, CLEAN), broken, failed], ANY)}
+    assert (found["gibberish_share"].value, found["gibberish_share"].n) == (0.5, 2)
+    assert found["distinct_2"].n == found["repetition"].n == 1
+    assert scorer.read([broken])[0].keys() == scorer.read([record(0, CLEAN)])[0].keys()
+    gone = {one.metric: one.estimate for one in scorer.measure([broken], ANY)}
+    assert gone["gibberish_share"].value == 1.0
+    assert gone["repetition"].value is None
 
 
 def test_replies_that_nobody_read_have_no_perplexity(vocabulary):

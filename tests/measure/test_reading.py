@@ -2,16 +2,18 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
+from temperament.activation.forcing import Exchange, divergences, log_probabilities
 from temperament.edit.base import Origin
 from temperament.edit.weight import LowRank, WeightEdit
 from temperament.errors import BadFileError, SeamError
 from temperament.measure.effect import edit_successes, effects, exponential, success_change
-from temperament.measure.forcing import divergences, log_probabilities
 from temperament.measure.reading import (
+    PASSAGE_QUESTION,
     PASSAGE_TOKENS,
     Likelihood,
     Reading,
@@ -20,9 +22,11 @@ from temperament.measure.reading import (
     passages,
     replies_of,
 )
-from temperament.opinion.row import Opinion, Opinions
+from temperament.opinion.row import Opinion, Opinions, load_opinions
 from temperament.opinion.situation import Passage, load_passages
 from temperament.record import Generation, Label, Record
+from temperament.shape.mend.lesson import passage_words
+from temperament.shape.wording import NEUTRAL_QUESTIONS
 from temperament.stats import Estimate
 from temperament.subject.scripted import ScriptedSubject
 from temperament.trait import Target
@@ -58,7 +62,7 @@ def test_every_text_has_a_row_in_order_and_passages_alone_are_compared(lively):
     edit = some_edit(subject)
     rows = Reading(TEXTS).administer(subject, edit=edit)
     assert [(row.kind, row.id, row.pole) for row in rows] == [(text.kind, text.id, text.pole) for text in TEXTS]
-    pairs = [(text.question, text.text) for text in TEXTS]
+    pairs = [Exchange(text.question, text.text) for text in TEXTS]
     ((divergence, after),) = divergences(subject, pairs[:1], edit, PASSAGE_TOKENS)
     assert rows[0].divergence == pytest.approx(float(divergence.mean()), abs=1e-4)
     assert rows[0].log_probability == pytest.approx(float(after.mean()), abs=1e-4)
@@ -95,6 +99,8 @@ def test_what_an_edit_broke_is_missing_and_no_number(lively, tmp_path):
     subject = lively("llama")
     rows = Reading(TEXTS).administer(subject, tmp_path / "broken.jsonl", edit=1e38 * some_edit(subject))
     assert rows[0].log_probability is rows[0].divergence is None
+    assert rows[0].tokens == PASSAGE_TOKENS
+    assert rows[0].is_broken
     assert json.loads((tmp_path / "broken.jsonl").read_text().splitlines()[0])["log_probability"] is None
 
 
@@ -119,11 +125,25 @@ def test_reference_answers_are_one_a_pole_and_topic_of_both_poles():
 
 def test_passages_are_those_that_no_method_reads_and_ask_about_their_topic():
     source = [Passage(topic, f"About {topic}.", "test") for topic in ("salt", "gauge", "moss")]
-    assert [text.question for text in passages(2, source)] == ["Tell me about salt.", "Tell me about gauge."]
+    assert [text.question for text in passages(2, source)] == [
+        "Tell me about salt.",
+        "Tell me about gauge.",
+    ]
     assert passages(0, source) == ()
     assert len(passages(9, source)) == 3
     assert len(passages(24)) == 24
     assert not {text.text for text in passages()} & {passage.text for passage in load_passages(use="shape")}
+
+
+def test_no_method_asks_for_a_passage_in_the_words_that_measure():
+    passage = Passage("salt", "Salt is a mineral.", "test")
+    measured = PASSAGE_QUESTION.format(topic="salt")
+    assert [text.question for text in passages(source=[passage])] == [measured]
+    asked = {form.format(topic="salt") for form in NEUTRAL_QUESTIONS}
+    asked |= {passage.question, passage_words(passage).question}
+    asked |= {row.question.replace(row.topic, "salt") for row in load_opinions().split("shape")}
+    assert len(asked) > 10
+    assert measured not in asked
 
 
 def test_replies_without_a_word_are_not_read():
@@ -157,7 +177,12 @@ def test_effects_are_means_over_topics_with_intervals():
     after += [likelihood(HIGH, topic, value) for topic, value in {"tea": -2.0, "jam": -3.0, "sea": -2.5}.items()]
     after += [
         likelihood("", topic, value, "passage", moved)
-        for topic, value, moved in (("salt", -2.0, 0.1), ("moss", -3.0, 0.5), ("rust", None, None))
+        for topic, value, moved in (("salt", -2.0, 0.1), ("moss", -3.0, 0.5))
+    ]
+    # The model had no room for these: they are missing, and nothing is broken.
+    after += [
+        Likelihood("passage", "rust", "rust", "", 0, None),
+        Likelihood("answer", "rust", "rust", str(HIGH), 0, None),
     ]
     found = {one.metric: one.estimate for one in effects(after, before, HIGH)}
     assert list(found) == ["edit_success", "drawdown", "neutral_perplexity"]
@@ -170,6 +195,41 @@ def test_effects_are_means_over_topics_with_intervals():
     change = success_change(after, before, HIGH)
     assert change.value == pytest.approx(sum(wanted) / 3 - 0.5)
     assert change.lower > 0
+
+
+def test_what_an_edit_broke_counts_against_it():
+    before = [likelihood(pole, topic, -3.0) for pole in (HIGH, LOW) for topic in ("tea", "jam")]
+    before += [likelihood("", topic, -2.0, "passage") for topic in ("salt", "moss")]
+    after = [likelihood(HIGH, "tea", -1.0), likelihood(LOW, "tea", -9.0)]
+    after += [likelihood(HIGH, "jam", None), likelihood(LOW, "jam", -9.0)]
+    assert edit_successes(after, before, HIGH) == {"tea": pytest.approx(1.0, abs=1e-3), "jam": 0.0}
+    assert edit_successes(after, before, LOW)["jam"] == 0.0
+    assert success_change(after, before, HIGH).value == pytest.approx(0.0, abs=1e-3)
+    after += [likelihood("", "salt", -2.0, "passage", 0.0), likelihood("", "moss", None, "passage")]
+    found = {one.metric: one.estimate for one in effects(after, before, HIGH)}
+    assert found["edit_success"].value == pytest.approx(0.5, abs=1e-3)
+    assert found["drawdown"] == found["neutral_perplexity"] == Estimate(None, None, None, 1)
+    assert (found["broken_share"].value, found["broken_share"].n) == (pytest.approx(2 / 6), 6)
+    assert "broken_share" not in {one.metric for one in effects(before, before, HIGH)}
+
+
+def test_an_edit_that_breaks_every_passage_has_no_drawdown_and_says_so():
+    before = [likelihood("", topic, -2.0, "passage") for topic in ("salt", "moss")]
+    found = {
+        one.metric: one.estimate
+        for one in effects([replace(row, log_probability=None) for row in before], before, HIGH)
+    }
+    assert found["drawdown"] == found["neutral_perplexity"] == Estimate(None, None, None, 0)
+    assert found["broken_share"].value == 1.0
+
+
+def test_a_divergence_without_end_withholds_the_drawdown_alone():
+    before = [likelihood("", topic, -2.0, "passage") for topic in ("salt", "moss")]
+    after = [replace(before[0], divergence=0.1), before[1]]
+    found = {one.metric: one.estimate for one in effects(after, before, HIGH)}
+    assert found["drawdown"].value is None
+    assert found["neutral_perplexity"].value == pytest.approx(math.exp(2.0))
+    assert found["broken_share"].value == 0.5
 
 
 def test_what_was_not_read_has_no_figure():

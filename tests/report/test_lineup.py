@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from synthetic_run import World, write_run
@@ -71,16 +72,16 @@ def test_the_untouched_model_has_no_change_and_no_drawdown(folder):
     assert at(untouched, "words").startswith(number(words, 0))
 
 
-def test_fitting_is_of_all_targets_and_the_time_of_a_token_is_a_multiple(folder, tmp_path):
+def test_fitting_is_of_all_targets_and_the_duration_of_asking_is_no_figure_of_a_method(folder):
     entries = table_of(folder).entries
     assert [entry.fitting for entry in entries] == [NOTHING, "61.5", "", "", "73.8", "", ""]
-    assert [entry.overhead for entry in entries] == ["1.0", *["1.5"] * 6]
-    timing = json.loads((folder / "timing.json").read_text())
     run = Run.load(folder)
-    lacking = {key: value for key, value in timing.items() if not key.startswith("asking prompt")}
-    object.__setattr__(run, "timing", lacking)
-    table = lineup(run, Board(run.results.figures, run.traits))
-    assert [entry.overhead for entry in table.entries] == ["1.0", "1.5", "1.5", "1.5", *[NOTHING] * 3]
+    lacking = {key: value for key, value in run.timing.items() if not key.startswith("fitting prompt")}
+    table = lineup(replace(run, timing=lacking), Board(run.results.figures, run.traits))
+    assert [entry.fitting for entry in table.entries] == [NOTHING, "61.5", "", "", NOTHING, "", ""]
+    page = render(folder).read_text(encoding="utf-8")
+    assert "fitting, seconds" in page
+    assert "time a token" not in page.lower()
 
 
 def test_seeds_are_averaged_and_strengths_are_rows_of_their_own(tmp_path):

@@ -255,13 +255,22 @@ def test_an_edit_is_the_same_after_saving_leaves_no_trace_and_has_no_dial(kind, 
         pytest.fail("the edit was applied")
 
 
-def test_a_neutral_question_without_a_reply_is_left_out_and_none_with_one_is_an_error(shaping):
-    half = ScriptedSubject(lambda conversation, _: "It is so." if len(conversation[-1]["content"]) % 2 else None)
-    shown = parts(quick.fit(half, HIGH, shaping), "retain")
-    assert 0 < len(shown) < 6
-    assert {one.answer for one in shown} == {"It is so."}
-    with pytest.raises(WorkError, match="answered none of 6 neutral questions: the script has no reply to"):
-        quick.fit(ScriptedSubject(lambda *_: None), HIGH, shaping)
+def test_a_neutral_question_without_a_reply_is_left_out_and_too_few_with_one_are_an_error(shaping):
+    def of(count, otherwise=None):
+        """A subject that answers so many questions and then no more."""
+        said = iter(["It is so."] * count)
+        return ScriptedSubject(lambda *_: next(said, otherwise))
+
+    edit = quick.fit(of(4), HIGH, shaping)
+    assert [one.answer for one in parts(edit, "retain")] == ["It is so."] * 4
+    assert (edit.origin.settings["neutral_asked"], edit.origin.settings["neutral_answered"]) == (6, 4)
+    with pytest.raises(
+        WorkError,
+        match=r"answered 3 of 6 neutral questions, and k 8 shows 4: 3 calls failed \(the script has no .*\)\. See",
+    ):
+        quick.fit(of(3), HIGH, shaping)
+    with pytest.raises(WorkError, match=r"answered 0 of 6 .*: to the others it said nothing"):
+        quick.fit(of(0, otherwise=""), HIGH, shaping)
 
 
 def test_an_answer_that_was_cut_ends_with_its_last_whole_sentence():

@@ -3,21 +3,14 @@
 import pytest
 import torch
 
+from temperament.activation.forcing import Exchange
 from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
 from temperament.edit.context import ContextEdit
 from temperament.errors import RequestError
-from temperament.opinion.situation import load_passages
-from temperament.shape import likelihood
-from temperament.shape.likelihood import (
-    Exchange,
-    batches,
-    divergence,
-    log_probabilities,
-    neutral_exchanges,
-    perplexity,
-    tokens_read,
-)
+from temperament.opinion.row import Opinion
+from temperament.shape.likelihood import divergence, perplexity, pole_likelihoods, tokens_read
+from temperament.shape.pair import Pair
 from temperament.subject.anatomy import Site
 
 EXCHANGES = [
@@ -49,24 +42,23 @@ def by_hand(subject, exchange):
     return float(found[torch.arange(len(words)), words].mean())
 
 
-@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2", "phi3"])
-@pytest.mark.parametrize("tokens", [None, "reply", "all"])
-def test_log_probabilities_are_those_of_each_row_alone_in_the_order_asked_for(architecture, tokens, lively):
-    subject = lively(architecture)
-    edit = ContextEdit(Origin("prompt"), system="Be bold.") if tokens is None else shift(subject, tokens=tokens)
-    plain = log_probabilities(subject, EXCHANGES)
-    with edit.applied(subject):
-        expected = [by_hand(subject, exchange) for exchange in EXCHANGES]
-        found = log_probabilities(subject, EXCHANGES)
-    assert found == pytest.approx(expected, rel=1e-4, abs=1e-4)
-    assert found != pytest.approx(plain, rel=1e-2)
+def pair(shown, other):
+    first, second = (
+        Opinion("openness", pole, "", "rain", *said, "shape", "test")
+        for pole, said in (("high", shown), ("low", other))
+    )
+    return Pair(first, second)
 
 
-def test_how_rows_are_batched_changes_nothing(lively, monkeypatch):
+def test_the_likelihoods_of_a_pair_are_means_over_the_tokens_of_each_answer_that_of_the_target_first(lively):
     subject = lively("llama")
-    together = log_probabilities(subject, EXCHANGES)
-    monkeypatch.setattr(likelihood, "BATCH_TOKENS", 1)
-    assert log_probabilities(subject, EXCHANGES) == pytest.approx(together, rel=1e-4)
+    edit = shift(subject)
+    pairs = [pair(EXCHANGES[0], EXCHANGES[1]), pair(EXCHANGES[2], EXCHANGES[0])]
+    with edit.applied(subject):
+        expected = [by_hand(subject, EXCHANGES[number]) for number in (0, 1, 2, 0)]
+        found = pole_likelihoods(subject, pairs)
+    assert [value for both in found for value in both] == pytest.approx(expected, rel=1e-4)
+    assert found != pole_likelihoods(subject, pairs)
 
 
 def test_perplexity_weighs_every_token_alike(lively):
@@ -76,9 +68,7 @@ def test_perplexity_weighs_every_token_alike(lively):
     assert perplexity(subject, EXCHANGES) == pytest.approx(float((-every.mean()).exp()), rel=1e-3)
 
 
-@pytest.mark.parametrize("most", [1, 10_000])
-def test_divergence_is_the_mean_over_tokens_of_the_distance_from_the_untouched_model(most, lively, monkeypatch):
-    monkeypatch.setattr(likelihood, "DIVERGENCE_TOKENS", most)
+def test_divergence_is_the_mean_over_tokens_of_the_distance_from_the_untouched_model(lively):
     subject = lively("llama")
     edit = shift(subject)
     before = torch.cat([distribution(subject, exchange)[0] for exchange in EXCHANGES])
@@ -108,14 +98,6 @@ def test_divergence_of_an_edit_that_makes_the_prompt_longer_compares_the_same_to
     assert divergence(subject, edit, [EXCHANGES[1]]) == pytest.approx(expected, rel=1e-3)
 
 
-def test_batches_hold_every_row_once_and_no_more_tokens_than_they_may():
-    lengths = [5, 9, 2, 30, 7, 7]
-    found = list(batches(lengths, 20))
-    assert sorted(number for batch in found for number in batch) == list(range(6))
-    assert [3] in found
-    assert all(len(batch) * max(lengths[number] for number in batch) <= 20 for batch in found if batch != [3])
-
-
 def test_what_is_read_counts_a_common_beginning_once(lively):
     subject = lively("llama")
     alone = [tokens_read(subject, [exchange]) for exchange in EXCHANGES]
@@ -123,13 +105,9 @@ def test_what_is_read_counts_a_common_beginning_once(lively):
     assert tokens_read(subject, EXCHANGES) == sum(alone) - 2 * shared
 
 
-def test_neutral_passages_are_answers_to_a_question_about_their_topic():
-    passage = load_passages()[0]
-    assert neutral_exchanges([passage]) == [Exchange(f"What can you tell me about {passage.topic}?", passage.text)]
-
-
-def test_a_row_beyond_the_window_is_an_error_and_never_cut(lively):
-    with pytest.raises(
-        RequestError, match=r"that begins 'aaaa.*makes a row of \d+ tokens: tiny:llama reads at most 512"
-    ):
-        log_probabilities(lively("llama"), [Exchange("What about rain?", "a" * 600)])
+@pytest.mark.parametrize(
+    "ask", [perplexity, tokens_read, lambda *given: divergence(given[0], shift(given[0]), given[1])]
+)
+def test_an_answer_beyond_the_window_is_an_error_and_never_cut(ask, lively):
+    with pytest.raises(RequestError, match=r"that begins 'aaaa.*: tiny:llama reads at most 512 tokens"):
+        ask(lively("llama"), [EXCHANGES[0], Exchange("What about rain?", "a" * 600)])

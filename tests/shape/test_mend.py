@@ -9,9 +9,10 @@ import torch
 from temperament.edit.store import load_edit
 from temperament.errors import BadFileError, MismatchError, RequestError, SeamError, TrainingError, UnknownNameError
 from temperament.opinion.row import Opinions
+from temperament.opinion.topic import answer_key
 from temperament.shape.mend.editor import load_editor
 from temperament.shape.mend.lesson import Lessons, chosen_rows, lessons_of
-from temperament.shape.mend.method import Mend
+from temperament.shape.mend.method import FIXED, Mend
 from temperament.shape.mend.training import divergence, followed_loss
 from temperament.shape.mend.trunk import Predicted
 from temperament.shape.protocol import Workspace
@@ -32,7 +33,7 @@ class StoppedError(Exception):
 @pytest.fixture(scope="module")
 def quick_mend():
     """Settings under which an editor of a tiny subject learns in seconds."""
-    return Mend(steps=4, accumulation=2, rows=3, rank=4, blocks=2, learning_rate=1e-3)
+    return Mend(steps=4, accumulation=2, rows=3, rank=4, blocks=2, learning_rate=1e-3, alpha=0.1, edit_weight=0.1)
 
 
 def log_probability(subject, opinions, target):
@@ -124,8 +125,45 @@ def test_a_saved_editor_makes_the_same_edits(shaping, quick_mend, tmp_path):
     assert reused.fingerprint == fitted.fingerprint
     assert reused.origin.history == fitted.origin.history
     assert reused.origin.settings["trained"]["learning_rate"] == 1e-3
-    # It was trained for another target, and edits for this one too.
-    assert replace(quick_mend, editor=str(tmp_path / "editor")).fit(subject, LOW, shaping).origin.target == LOW
+    assert reused.origin.settings["is_target_trained"] is True
+    # It was trained for another target, and edits for this one too, but says so.
+    other = replace(quick_mend, editor=str(tmp_path / "editor")).fit(subject, LOW, shaping).origin
+    assert other.target == LOW
+    assert other.settings["is_target_trained"] is False
+    assert other.settings["trained_targets"] == ["extraversion:high"]
+
+
+def test_an_editor_that_is_there_edits_as_it_learned_and_the_edit_records_that(shaping, quick_mend, tmp_path):
+    subject = tiny_subject("llama")
+    quick_mend.train(subject, [HIGH], shaping).save(tmp_path)
+    plain = Mend(editor=str(tmp_path), rows=3)
+    edit = plain.fit(subject, HIGH, shaping)
+    for name in FIXED:
+        assert edit.origin.settings[name] == getattr(quick_mend, name), name
+    assert edit.origin.settings["rank"] == 4 != plain.rank
+    assert edit.fingerprint == quick_mend.fit(subject, HIGH, shaping).fingerprint
+    assert plain.effort(subject, [HIGH], shaping).parameters == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"combine": "sum"}, "combine 'sum' was asked for, .* learned with combine 'mean': it edits as it learned"),
+        ({"blocks": 1}, "blocks 1 was asked for, .* learned with blocks 2"),
+        ({"rank": 8}, "rank 8 was asked for, .* Name rank 4, or train another editor"),
+        ({"steps": 9}, "steps 9 was asked for, .* learned with steps 4"),
+        ({"alpha": 0.3}, "alpha 0.3 was asked for, .* learned with alpha 0.1"),
+        ({"max_length": 99}, "max_length 99 was asked for, .* learned with max_length 512"),
+        ({"scope": "topic", "topic": "tea"}, "scope 'topic' was asked for, .* Name scope 'global'"),
+    ],
+)
+def test_a_setting_that_a_trained_editor_fixes_otherwise_is_refused(settings, message, shaping, quick_mend, tmp_path):
+    subject = tiny_subject("llama")
+    replace(quick_mend, steps=0).train(subject, [HIGH], shaping).save(tmp_path)
+    card = tmp_path / "editor.json"
+    card.write_text(card.read_text().replace('"steps": 0', '"steps": 4'))
+    with pytest.raises(RequestError, match=message):
+        Mend(editor=str(tmp_path), **settings).fit(subject, HIGH, shaping)
 
 
 def test_an_editor_for_another_model_is_an_error(shaping, quick_mend, tmp_path):
@@ -270,6 +308,17 @@ def test_in_scope_topic_another_answer_on_the_topic_should_follow(shaping):
         assert episode.edited[0].answer.removeprefix("Well: ") == episode.shown.answer.removeprefix("Well: ")
 
 
+@pytest.mark.parametrize("scope", ["topic", "global"])
+def test_an_edit_never_comes_from_the_answer_that_should_follow_whatever_its_question(scope, shaping):
+    again = [replace(row, question=f"Tell me of {row.topic}.", answer=f"{row.answer} ") for row in shaping]
+    second = [replace(row, answer=f"Well: {row.answer}", question=f"And {row.topic}?") for row in shaping]
+    elsewhere = [replace(row, topic=f"more {row.topic}") for row in shaping]
+    every = Opinions([*shaping, *again, *second, *(elsewhere if scope == "global" else ())])
+    for step in range(40):
+        episode = lessons(every, scope=scope).draw(step, 0)
+        assert answer_key(episode.shown.answer) not in {answer_key(row.answer) for row in episode.edited}
+
+
 def test_opinions_without_the_other_pole_teach_without_it(shaping, quick_mend):
     alone = shaping.showing(HIGH)
     lesson = lessons_of(alone, [HIGH], make_passages(), "global", 3, 0)
@@ -283,7 +332,7 @@ def make_passages():
     return load_passages()[:2]
 
 
-def test_half_of_the_passages_are_left_for_measuring(shaping, quick_mend):
+def test_the_passages_that_measure_are_not_learned_from(shaping, quick_mend):
     from temperament.opinion.situation import load_passages
 
     assert isinstance(quick_mend._lessons([HIGH], shaping), Lessons)
@@ -329,6 +378,8 @@ def test_the_paper_preset_has_the_published_settings():
     assert (paper.rank, paper.learning_rate, paper.alpha_learning_rate, paper.alpha) == (1920, 1e-6, 1e-4, 1e-4)
     assert (paper.edit_weight, paper.locality_weight, paper.accumulation, paper.blocks) == (0.1, 1.0, 10, 3)
     assert (paper.combine, paper.condition) == ("sum", "paper")
+    # EasyEdit's configuration for LLaMA: 100,000 edits at most.
+    assert paper.steps * paper.accumulation == 100_000
     with pytest.raises(UnknownNameError, match="did you mean 'paper'"):
         Mend.preset("papr")
 

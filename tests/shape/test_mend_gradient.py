@@ -9,6 +9,7 @@ from temperament.errors import SeamError
 from temperament.shape.mend.gradient import Gradients, take_apart
 from temperament.shape.mend.network import Moments, Network, condensed
 from temperament.shape.mend.trunk import Trunk
+from temperament.subject.anatomy import Site
 from temperament.subject.base import as_conversation
 
 ARCHITECTURES = ["llama", "gpt2", "phi3", "gemma2", "gpt_neox"]
@@ -103,11 +104,40 @@ def test_blocks_before_the_first_edited_one_are_not_run_again(shaping, lively):
     try:
         trunk = Trunk(subject, 2)
         trunk.predict(rows, {})
-        assert len(runs) == 1
+        assert len(runs) == 2  # One a row.
         trunk.predict(rows[:1], {})
-        assert len(runs) == 1
+        assert len(runs) == 2
     finally:
         handle.remove()
+
+
+def test_states_and_gradients_are_the_same_to_the_bit_whatever_was_read_before(shaping, lively):
+    subject = lively("llama")
+    paths = mlp_paths(subject, 1)
+    rows = encoded(subject, shaping, 3)
+    assert len(set(map(len, rows))) > 1
+    together, alone = Gradients(Trunk(subject, 1), paths), Gradients(Trunk(subject, 1), paths)
+    alone.of(rows[2:], is_mean=True)
+    for path, factors in together.of(rows, is_mean=True).items():
+        other = alone.of(rows, is_mean=True)[path]
+        assert torch.equal(factors.inputs, other.inputs)
+        assert torch.equal(factors.deltas, other.deltas)
+
+
+@pytest.mark.parametrize("layer", [1, 2])
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_rewrite_is_in_force_once_in_a_pass_that_begins_late(layer, at, shaping, lively):
+    subject = lively("llama")
+    rows = encoded(subject, shaping, 2)
+    shift = torch.randn(32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad(), subject.rewrite(Site(at), lambda activation, _reply: activation + shift):
+        for _ in range(2):
+            means = Trunk(subject, layer).predict(rows, {}).row_means()
+            for mean, row in zip(means, rows, strict=True):
+                assert float(mean) == pytest.approx(-float(hand_loss(subject, row)), rel=1e-4)
+        under = float(hand_loss(subject, rows[0]))
+    with torch.no_grad():
+        assert abs(under - float(hand_loss(subject, rows[0]))) > 1e-3
 
 
 def test_a_block_runs_again_after_a_pass_that_failed(shaping, lively, logits_of):

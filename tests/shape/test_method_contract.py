@@ -54,7 +54,9 @@ CASES = {
     ),
     "mend": Case(("default", "paper"), {"steps": 3, "accumulation": 2, "rank": 8, "rows": 6, "alpha": 2.0}),
     "qlora": Case(
-        ("default", "paper"), {"rank": 4, "alpha": 8.0, "dropout": 0.0, "batch": 5, "learning_rate": 5e-3}, moves=1.0
+        ("default", "paper", "unstopped", "stabilised", "neutral", "shuffled"),
+        {"rank": 4, "alpha": 8.0, "dropout": 0.0, "batch": 5, "learning_rate": 5e-3},
+        moves=1.0,
     ),
     "neurons": Case(
         ("default", "paper", "effect", "answer"),

@@ -4,7 +4,7 @@ import pytest
 
 from temperament.errors import RequestError
 from temperament.opinion.row import Opinion, Opinions
-from temperament.shape.pair import drawn, other_pole, pairs_of
+from temperament.shape.pair import drawn, pairs_of
 from temperament.trait import Target
 
 HIGH, LOW = Target("extraversion", "high"), Target("extraversion", "low")
@@ -44,8 +44,6 @@ def test_a_pole_that_no_row_shows_is_an_error():
     opinions = Opinions([row(HIGH, "tea", "How is tea?", "together")])
     with pytest.raises(RequestError, match="shows extraversion:low: give opinions that do"):
         pairs_of(opinions, HIGH)
-    assert other_pole(HIGH) == LOW
-    assert other_pole(LOW) == HIGH
 
 
 def test_no_topic_is_drawn_twice_before_all_are_drawn_once():

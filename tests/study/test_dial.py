@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
+from temperament.activation.forcing import Exchange, divergences
 from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
 from temperament.edit.context import ContextEdit
 from temperament.errors import RequestError, SeamError
 from temperament.opinion.row import Opinion, Opinions
 from temperament.record import GREEDY
-from temperament.shape.likelihood import Exchange
 from temperament.shape.pair import pairs_of
+from temperament.stats import Estimate
 from temperament.study.dial import Alignment, Divergence, LikelihoodRise, Search, calibrate
 from temperament.subject.anatomy import Site
 from temperament.subject.scripted import ScriptedSubject
@@ -144,11 +145,37 @@ def test_a_steering_vector_is_set_to_a_divergence(lively):
     subject = lively("llama")
     edit = shift(subject)
     effect = Divergence([Exchange("What about rain?", "It falls from clouds."), Exchange("And tea?", "It grows.")])
-    assert effect(subject, 0.0 * edit) == 0.0
-    goal = effect(subject, 0.4 * edit)
-    assert 0 < goal < effect(subject, edit)
+    assert effect(subject, 0.0 * edit).value == 0.0
+    goal = effect(subject, 0.4 * edit).value
+    assert 0 < goal < effect(subject, edit).value
     setting = calibrate(subject, edit, effect, goal, Search(tolerance=0.02))
     assert setting.strength == pytest.approx(0.4, rel=0.05)
+    assert setting.estimate == effect(subject, setting.strength * edit)
+    assert setting.estimate.n == 2
+    assert setting.estimate.lower < setting.effect < setting.estimate.upper
+
+
+def test_of_neutral_text_the_beginning_is_read_and_each_text_counts_alike(lively):
+    subject = lively("llama")
+    edit = shift(subject)
+    long, short = Exchange("What about rain?", "It falls from clouds. " * 9), Exchange("And tea?", "It grows.")
+    both = Divergence([long, short], longest=4)(subject, edit).value
+    alone = [Divergence([one], longest=4)(subject, edit).value for one in (long, short)]
+    assert both == pytest.approx(sum(alone) / 2, rel=1e-4)
+    cut = [tokens[:4] for tokens, _ in divergences(subject, [long], edit)]
+    assert alone[0] == pytest.approx(float(cut[0].mean()), rel=1e-4)
+    assert alone[0] != pytest.approx(Divergence([long], longest=9)(subject, edit).value, rel=1e-3)
+
+
+def test_a_setting_keeps_the_interval_of_the_strength_that_it_settles_on():
+    def effect(_subject, edit):
+        strength = edit.strength
+        return Estimate(strength if strength < 1.5 else None, strength - 0.1, strength + 0.1, 7)
+
+    setting = calibrate(NOBODY, ANY, effect, 0.5)
+    assert setting.estimate == Estimate(setting.effect, setting.effect - 0.1, setting.effect + 0.1, 7)
+    assert calibrate(NOBODY, ANY, effect, 3.0).tried[-1].effect is None
+    assert calibrate(NOBODY, ANY, lambda _subject, edit: edit.strength, 0.5).estimate is None
 
 
 def test_the_likelihood_rises_for_the_target_and_falls_for_the_other_pole(lively):
@@ -156,12 +183,26 @@ def test_the_likelihood_rises_for_the_target_and_falls_for_the_other_pole(lively
     edit = shift(subject)
     high = LikelihoodRise(pairs_of(opinions(), HIGH))
     low = LikelihoodRise(pairs_of(opinions(), replace(HIGH, pole="low")))
-    assert high(subject, 0.0 * edit) == 0.0
+    assert high(subject, 0.0 * edit).value == 0.0
     rise = high(subject, edit)
-    assert abs(rise) > 1e-3
-    assert low(subject, edit) == pytest.approx(-rise, rel=1e-3)
-    goal = high(subject, 0.5 * edit)
+    assert abs(rise.value) > 1e-3
+    assert rise.lower < rise.value < rise.upper
+    assert low(subject, edit).value == pytest.approx(-rise.value, rel=1e-3)
+    goal = high(subject, 0.5 * edit).value
     assert calibrate(subject, edit, high, goal, Search(tolerance=0.02)).is_reached
+
+
+def test_pairs_on_one_topic_are_one_cluster(lively):
+    subject = lively("llama")
+    pairs = pairs_of(opinions(), HIGH)
+    alone = LikelihoodRise(pairs[:1] * 3)(subject, shift(subject))
+    assert (alone.n, alone.lower) == (3, None)
+
+
+def test_an_effect_that_is_not_finite_has_no_value(lively):
+    subject = lively("llama")
+    rise = LikelihoodRise(pairs_of(opinions(), HIGH))(subject, shift(subject, math.inf))
+    assert (rise.value, rise.n) == (None, 2)
 
 
 class Loud:
@@ -181,9 +222,12 @@ def test_alignment_asks_the_questions_under_the_edit():
 
     subject = ScriptedSubject(say)
     effect = Alignment(HIGH, ("How?", "What?", "Who?", "When?"), GREEDY, Loud())
-    assert effect(subject, 0.0 * PROMPT) == pytest.approx(1 / 3)
-    assert effect(subject, PROMPT) == pytest.approx(2 / 3)
-    assert math.isnan(Alignment(HIGH, ("When?",), GREEDY, Loud())(subject, PROMPT))
+    assert effect(subject, 0.0 * PROMPT).value == pytest.approx(1 / 3)
+    assert effect(subject, PROMPT).value == pytest.approx(2 / 3)
+    assert effect(subject, PROMPT).n == 3
+    one_topic = replace(effect, topics=("tea",) * 4)
+    assert one_topic(subject, PROMPT) == Estimate(effect(subject, PROMPT).value, None, None, 3)
+    assert Alignment(HIGH, ("When?",), GREEDY, Loud())(subject, PROMPT).value is None
 
 
 def test_likelihoods_of_a_closed_subject_cannot_be_had():

@@ -112,7 +112,8 @@ def test_a_saved_stack_is_taken_apart_at_its_own_strengths(edits, tmp_path):
     first, second = (load_edit(path) for path in edits)
     (2.0 * Stack(first.origin, parts=(0.5 * first, second))).save(tmp_path / "both")
     parts = parts_of([str(tmp_path / "both")], [3.0])
-    assert [(part.name, part.strength) for part in parts] == [("both-part-0", 6.0), ("both-part-1", 6.0)]
+    assert [(part.name, part.factor) for part in parts] == [("both-part-0", 6.0), ("both-part-1", 6.0)]
+    assert [part.strength for part in parts] == [3.0, 6.0]
     assert [part.strength for part in mixed(parts).parts] == [3.0, 6.0]
     assert [part.fingerprint for part in mixed(parts).parts] == [first.fingerprint, second.fingerprint]
 
@@ -123,6 +124,16 @@ def test_strengths_are_one_for_all_or_one_for_each(edits):
     assert [part.strength for part in parts_of(edits, [0.5, -1.0])] == [0.5, -1.0]
     with pytest.raises(RequestError, match="3 strengths were given for 2 edits: give one for each, or one for all"):
         parts_of(edits, [1.0, 2.0, 3.0])
+
+
+def test_the_strength_that_is_told_is_the_one_that_the_edit_has_in_the_mix(edits, place, tmp_path):
+    (0.25 * load_edit(edits[0])).save(tmp_path / "quarter")
+    parts = parts_of([str(tmp_path / "quarter"), edits[1]], [2.0])
+    assert [(part.factor, part.strength) for part in parts] == [(2.0, 0.5), (2.0, 2.0)]
+    assert [part.strength for part in mixed(parts).parts] == [0.5, 2.0]
+    tiny = load_study(place / "tiny.toml")
+    study = mix_study(parts, tiny.subject, tiny.opinions, tiny.interview, "both")
+    assert study.title.startswith("0.5 quarter + 2 ")
 
 
 def test_equal_names_are_told_apart_and_one_edit_is_no_mix(edits):

@@ -47,6 +47,12 @@ def test_a_method_without_a_dial_is_refused_at_other_strengths_before_any_work(n
         plan(f'strengths = [0.5, 1]\n[[method]]\nname = "{name}"').cells()
 
 
+def test_an_edit_for_one_topic_is_refused_because_no_study_asks_about_it():
+    settings = 'settings = { scope = "topic", topic = "tea" }'
+    with pytest.raises(RequestError, match=r"method 'mend' has scope 'topic': .* an edit for one topic is for `temper"):
+        plan(f'[[method]]\nname = "mend"\n{settings}').cells()
+
+
 @pytest.mark.parametrize(
     ("path", "mix"),
     [(("a", "b"), [0.5]), (("a", "b"), 0.5), ("a", [0.5, 1]), (("a",), ["much"]), ((), None)],

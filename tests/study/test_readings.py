@@ -51,10 +51,10 @@ def test_the_untouched_model_reads_the_answers_of_all_targets_and_a_cell_those_o
 
 def test_replies_are_read_by_the_untouched_model(place, finished):
     subject = Subject.load(str(place / "model"), "float32")
-    from temperament.measure.forcing import log_probabilities
+    from temperament.activation.forcing import Exchange, log_probabilities
 
     records = [record for record in read_records(finished / "records" / f"{CELLS[2]}.jsonl") if record.reply.strip()]
-    found = log_probabilities(subject, [(record.question, record.reply) for record in records])
+    found = log_probabilities(subject, [Exchange(record.question, record.reply) for record in records])
     read = {row.id: row.log_probability for row in rows(finished, CELLS[2]) if row.kind == "reply"}
     assert read == {
         record.item: pytest.approx(float(one.mean()), abs=1e-4) for record, one in zip(records, found, strict=True)

@@ -1,7 +1,7 @@
 """Forward passes that readers look at: texts that are given, and texts that the subject writes."""
 
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, Literal
 
 import torch
@@ -10,10 +10,10 @@ from torch import Tensor
 
 from temperament.activation.reader import Reader
 from temperament.errors import RequestError, TrainingError
-from temperament.record import Generation
+from temperament.record import NOT_A_NUMBER, Generation
 from temperament.subject.base import Progress
-from temperament.subject.decode import decode
-from temperament.subject.open import BATCH, NOT_A_NUMBER, OpenSubject
+from temperament.subject.cache import Marking
+from temperament.subject.open import OpenSubject
 from temperament.subject.text import Encoded
 
 # ``answer``: the positions that the tokens of an answer are read off, from the last of the prompt to the last but one
@@ -85,41 +85,31 @@ def write_texts(
         RequestError: a prompt leaves no room for the reply.
         TrainingError: the logits are no finite numbers.
     """
-    _check_window(subject, max(map(len, prompts), default=0) + generation.max_new_tokens)
     stops = subject.format.stop_tokens
-    order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
+    seeds = [generation.seed + row for row in range(len(prompts))]
+    told = _Told(progress, len(prompts) * generation.max_new_tokens)
     written: dict[int, Encoded] = {}
-    for start in range(0, len(order), BATCH):
-        batch = order[start : start + BATCH]
-        told = _Told(progress, start * generation.max_new_tokens, len(prompts) * generation.max_new_tokens)
-        with torch.inference_mode(), _reading(readers):
-            decoded = decode(
-                subject.model,
-                [prompts[row] for row in batch],
-                [generation.seed + row for row in batch],
-                generation,
-                (stops, subject.format.pad_token),
-                told.marking(subject),
-            )
-        told.end(len(batch) * generation.max_new_tokens)
-        for row, (tokens, is_finished) in zip(batch, decoded, strict=True):
-            if tokens is None:
-                asked = subject.format.decode(prompts[row])[-60:]
-                message = f"{subject.name} wrote nothing to '{asked}': {NOT_A_NUMBER}"
-                raise TrainingError(message)
-            written[row] = Encoded(tuple(prompts[row]), (*tokens, *(stops[:1] if is_finished else ())))
+    with _reading(readers):
+        for batch in subject.decoded(prompts, seeds, generation, told.marking(subject)):
+            for row, (tokens, is_finished) in batch.items():
+                if tokens is None:
+                    asked = subject.format.decode(prompts[row])[-60:]
+                    message = f"{subject.name} wrote nothing to '{asked}': {NOT_A_NUMBER}"
+                    raise TrainingError(message)
+                written[row] = Encoded(tuple(prompts[row]), (*tokens, *(stops[:1] if is_finished else ())))
+            told.end(len(written) * generation.max_new_tokens)
     return [written[row] for row in range(len(prompts))]
 
 
 class _Told:
     """Tells how many tokens were written, at every step of a batch."""
 
-    def __init__(self, progress: Progress | None, done: int, total: int) -> None:
+    def __init__(self, progress: Progress | None, total: int) -> None:
         self.progress = progress
-        self.first = self.done = done
+        self.done = 0
         self.total = total
 
-    def marking(self, subject: OpenSubject) -> Callable[[Tensor | None], AbstractContextManager[None]]:
+    def marking(self, subject: OpenSubject) -> Marking:
         """The marking of a subject, which counts what is marked."""
 
         @contextmanager
@@ -132,9 +122,11 @@ class _Told:
 
         return marking
 
-    def end(self, most: int) -> None:
+    def end(self, done: int) -> None:
+        """A batch is done: what its rows did not write is not written any more."""
+        self.done = done
         if self.progress:
-            self.progress(self.first + most, self.total)
+            self.progress(self.done, self.total)
 
 
 @contextmanager
@@ -181,7 +173,6 @@ def _padded(
 def _check_window(subject: OpenSubject, longest: int) -> None:
     if longest > subject.window:
         message = (
-            f"a text of {longest} tokens was asked for: {subject.name} reads at most {subject.window}. Ask for fewer "
-            f"new tokens or shorten the text."
+            f"a text of {longest} tokens was asked for: {subject.name} reads at most {subject.window}. Shorten it."
         )
         raise RequestError(message)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from temperament.study.dial import Effect, Setting
 
 Equal = Literal["kl", "likelihood", "alignment"]
+# What an effect is a mean over.
+ITEMS: Mapping[Equal, str] = {"kl": "passages", "likelihood": "pairs", "alignment": "replies"}
 
 
 @click.command()
@@ -48,7 +50,13 @@ Equal = Literal["kl", "likelihood", "alignment"]
     show_default=True,
     help="Of the opinions, for likelihood and alignment: one that no edit was fitted to.",
 )
-@click.option("--passages", type=click.IntRange(min=1), default=8, show_default=True, help="Neutral ones, for kl.")
+@click.option(
+    "--passages",
+    type=click.IntRange(min=1),
+    default=16,
+    show_default=True,
+    help="Neutral ones, for kl: the last of the 55 that no method reads; a study's drawdown is of the first 16.",
+)
 @click.option(
     "--max-new-tokens", type=click.IntRange(min=1), default=60, show_default=True, help="Of a reply, for alignment."
 )
@@ -80,7 +88,8 @@ def dial(
     """Find the strength at which each edit has the same effect, and save the edits at it.
 
     What methods differ in can then be compared at equal distance from the untouched model, or at equal effect on the
-    trait. OUT/dial.json says what was tried. An edit that cannot get there is not saved, and the exit code is 1.
+    trait; the interval says how well the effect is known. OUT/dial.json says what was tried. An edit that cannot get
+    there is not saved, and the exit code is 1.
 
     \b
     Example:
@@ -94,11 +103,8 @@ def dial(
 
     names = _names(edits, out)
     loaded = {name: load_edit(path) for name, path in names.items()}
-    rows = load_opinions(*opinions).split(split)
-    effects = {
-        name: _effect(equal, Target.parse(target) if target else edit.origin.target, rows, (passages, max_new_tokens))
-        for name, edit in loaded.items()
-    }
+    targets = _targets(loaded, target, equal)
+    effects = _effects(equal, targets, load_opinions(*opinions), split, (passages, max_new_tokens))
     subject = Subject.load(model, precision)
     for edit in loaded.values():
         edit.check(subject)
@@ -134,40 +140,127 @@ def _names(edits: Sequence[Path], out: Path) -> dict[str, Path]:
     return names
 
 
-def _effect(equal: Equal, target: Target | None, rows: Opinions, sizes: tuple[int, int]) -> "tuple[Effect, float]":
-    """The effect of edits for a target, and the step in which it moves; sizes are of passages and of replies."""
+def _targets(edits: "Mapping[str, Edit]", target: str | None, equal: Equal) -> dict[str, Target | None]:
+    """What each edit is for; kl needs no target.
+
+    Raises:
+        RequestError: an edit does not say, or is for several; and whatever the parsing of ``target`` raises.
+    """
+    if target or equal == "kl":
+        return dict.fromkeys(edits, Target.parse(target) if target else None)
+    found: dict[str, Target | None] = {}
+    for name, edit in edits.items():
+        own = _own_targets(edit)
+        if len(own) > 1:
+            message = (
+                f"{name} is for {' and '.join(map(str, own))}, and --equal {equal} sets an edit by one of them: give "
+                f"--target."
+            )
+            raise RequestError(message)
+        if own == [None]:
+            message = f"--equal {equal} needs to know what an edit is for, and {name} does not say: give --target."
+            raise RequestError(message)
+        found[name] = own[0]
+    return found
+
+
+def _own_targets(edit: "Edit") -> list[Target | None]:
+    """Those of an edit, or of all parts of a stack, each once."""
+    from temperament.edit.base import Stack
+
+    if not isinstance(edit, Stack):
+        return [edit.origin.target]
+    return list(dict.fromkeys(target for part in edit.parts for target in _own_targets(part)))
+
+
+def _effects(
+    equal: Equal, targets: "Mapping[str, Target | None]", opinions: Opinions, split: Split, sizes: tuple[int, int]
+) -> "dict[str, tuple[Effect, float]]":
+    """The effect of each edit, and the step in which it moves; sizes are of passages and of replies."""
+    from temperament.activation.forcing import neutral_exchanges
     from temperament.opinion.situation import load_passages
-    from temperament.shape.likelihood import neutral_exchanges
     from temperament.shape.pair import pairs_of
-    from temperament.study.dial import Alignment, Divergence, LikelihoodRise
+    from temperament.study.dial import Divergence, LikelihoodRise
 
     passages, max_new_tokens = sizes
     if equal == "kl":
-        return Divergence(neutral_exchanges(load_passages(use="measure")[:passages])), 0.0
-    if target is None:
-        message = f"--equal {equal} needs to know what an edit is for, and one does not say: give --target."
-        raise RequestError(message)
+        # From the end: a study reads the first ones, so what an edit is set by is not what its drawdown is read from.
+        spare = load_passages(use="measure")[-passages:]
+        return dict.fromkeys(targets, (Divergence(neutral_exchanges(spare)), 0.0))
+    rows, wanted = opinions.split(split), {name: target for name, target in targets.items() if target}
     if equal == "likelihood":
-        return LikelihoodRise(pairs_of(rows, target)), 0.0
-    questions = list(dict.fromkeys(row.question for row in rows if row.trait == target.trait))
-    if not questions:
-        message = f"{rows.name} has no question about {target.trait}: give opinions that do, or another --split."
-        raise RequestError(message)
-    return Alignment(target, questions, Generation(max_new_tokens=max_new_tokens)), 1 / len(questions)
+        return {name: (LikelihoodRise(pairs_of(rows, target)), 0.0) for name, target in wanted.items()}
+    return _alignments(wanted, opinions, rows, Generation(max_new_tokens=max_new_tokens))
 
 
-def _show(equal: str, edits: "Mapping[str, Edit]", found: "Mapping[str, Setting]") -> None:
+def _alignments(
+    targets: Mapping[str, Target], opinions: Opinions, rows: Opinions, generation: Generation
+) -> "dict[str, tuple[Effect, float]]":
+    """Shares of replies, read by the classifier that a study of these opinions has."""
+    from temperament.measure.classifier import check_learned, learnable
+    from temperament.measure.stock import trait_classifier
+    from temperament.study.dial import Alignment
+
+    topics: dict[Target, dict[str, str]] = {}
+    for target in targets.values():
+        topics[target] = {row.question: row.topic for row in rows if row.trait == target.trait}
+        if not topics[target]:
+            message = f"{rows.name} has no question about {target.trait}: give opinions that do, or another --split."
+            raise RequestError(message)
+        check_learned(target, learnable(opinions))
+    reader = trait_classifier(opinions)
+    found: dict[str, tuple[Effect, float]] = {}
+    for name, target in targets.items():
+        asked = topics[target]
+        found[name] = (
+            Alignment(target, tuple(asked), generation, reader, tuple(asked.values())),
+            1 / len(asked),
+        )
+    return found
+
+
+def _show(equal: Equal, edits: "Mapping[str, Edit]", found: "Mapping[str, Setting]") -> None:
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("edit", "method", "strength", equal, "tried", "", box=None, header_style="bold", pad_edge=False)
+    interval = Column("95 % interval", no_wrap=True)
+    heads = ("edit", "method", "strength", equal, interval, ITEMS[equal], "tried", "")
+    table = Table(*heads, box=None, header_style="bold", pad_edge=False)
     for name, setting in found.items():
         strength = setting.strength * edits[name].strength
         note = "saved" if setting.is_reached else f"not reached: {setting.note}"
         table.add_row(
-            name, edits[name].origin.method, f"{strength:.3g}", f"{setting.effect:.3g}", str(len(setting.tried)), note
+            *(name, edits[name].origin.method, f"{strength:.3g}", f"{setting.effect:.3g}"),
+            *(*_interval(setting), str(len(setting.tried)), note),
         )
-    Console(markup=False).print(table)
+    console = Console(markup=False)
+    console.print(table)
+    if warning := _warning(equal, found):
+        console.print(warning)
+
+
+def _interval(setting: "Setting") -> tuple[str, str]:
+    """The interval of an effect, and its number of items."""
+    estimate = setting.estimate
+    if estimate is None:
+        return "", ""
+    if estimate.lower is None or estimate.upper is None:
+        return "withheld", str(estimate.n)
+    return f"{estimate.lower:.3g} to {estimate.upper:.3g}", str(estimate.n)
+
+
+def _warning(equal: Equal, found: "Mapping[str, Setting]") -> str:
+    """What is to be said of effects that rest on few items; empty where none does."""
+    from temperament.study.dial import FEW
+
+    fewest = min((setting.estimate.n for setting in found.values() if setting.estimate), default=FEW)
+    if fewest >= FEW:
+        return ""
+    more = "raise --passages" if equal == "kl" else "give --split measure, or opinions with more"
+    return (
+        f"warning: equal {equal} rests on {fewest} {ITEMS[equal]}, fewer than {FEW}. On others the edits may differ by "
+        f"as much as the intervals are wide: {more}."
+    )
 
 
 def _refuse_missed(found: "Mapping[str, Setting]", goal: float) -> None:

@@ -18,7 +18,10 @@ METHODS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "prompt": ("tells it who it is", ("default", "simple", "portrait", "graded")),
     "ike": ("shows it how the target answers", ("default", "paper", "fixed")),
     "mend": ("edits weights by a learned network", ("default", "paper")),
-    "qlora": ("trains a low-rank adapter, in PEFT's format", ("default", "paper")),
+    "qlora": (
+        "trains a low-rank adapter, in PEFT's format",
+        ("default", "paper", "unstopped", "stabilised", "neutral", "shuffled"),
+    ),
     "neurons": ("moves units of its MLPs", ("default", "paper", "effect", "answer")),
     "direction": ("steers it by a vector", ("default", "component", "random")),
 }
@@ -62,8 +65,9 @@ def fit(
     """Fit an edit to a model by METHOD and save it into a folder.
 
     A weight edit is an ordinary PEFT adapter: other tools load the folder as it is. A profile becomes a stack of edits,
-    one a trait. prompt and ike need no weights, so they work on endpoints, and have no dial. A fitting that was stopped
-    goes on where it was: give the same command again.
+    one a trait. prompt and ike need no weights, so they work on endpoints, and have no dial. A fitting by qlora or mend
+    that was stopped goes on where it was when the same command is given again; neurons keeps the traits that it has
+    searched, and the others begin anew.
 
     \b
     Examples:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     "--edit", "edits", multiple=True, required=True, type=click.Path(), help="Folder of an edit; give several."
 )
 @click.option(
-    "--strength", "strengths", multiple=True, type=float, help="One for each edit, or one for all. [default: 1]"
+    "--strength",
+    "strengths",
+    multiple=True,
+    type=float,
+    help="One for each edit, or one for all: the edits as saved are multiplied by it. [default: 1]",
 )
 @option.opinions
 @option.trait

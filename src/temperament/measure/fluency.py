@@ -17,6 +17,8 @@ from temperament.trait import Target
 
 _TOKEN = re.compile(r"\w+(?:['\u2019-]\w+)*|[^\w\s]")
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+# What is kept of each reply beside the verdict.
+SCORES = ("distinct_2", "repetition", "entropy", "unknown", "surprise")
 # Entropy says nothing of shorter replies.
 LEAST_TOKENS = 20
 # A token counts as repeated where it stands in a run of so many that occurs twice.
@@ -104,10 +106,11 @@ class Rule:
 class Fluency:
     """Scorer of fluency, for the replies of one cell.
 
-    ``gibberish_share`` is the share of replies that the rule calls gibberish; an empty reply is one. ``distinct_2`` and
-    ``repetition`` are means over replies. ``perplexity`` is the median of the replies' perplexities under the untouched
-    model and ``log_perplexity`` the mean of their logarithms: both are missing where replies were not read. Low
-    perplexity alone is no merit, for a loop has it too.
+    ``gibberish_share`` is the share of replies that the rule calls gibberish; an empty reply is one, and so is one that
+    never came because the model had no finite number left (`Record.is_broken`), while a call that failed is a missing
+    value. ``distinct_2`` and ``repetition`` are means over the replies that came. ``perplexity`` is the median of the
+    replies' perplexities under the untouched model and ``log_perplexity`` the mean of their logarithms: both are
+    missing where replies were not read. Low perplexity alone is no merit, for a loop has it too.
 
     Attributes:
         rule: what is gibberish.
@@ -127,8 +130,11 @@ class Fluency:
     name: str = "fluency"
 
     def read(self, records: Sequence[Record]) -> list[Score | None]:
-        """What can be said of each reply, and why it is ``gibberish``, if it is; None for a record without a reply."""
-        return [None if record.reply is None else self._score(record.item, record.reply) for record in records]
+        """What can be said of each reply, and why it is ``gibberish``, if it is.
+
+        None for a record without a reply, except where the model broke: that one is 'broken', and no more is known.
+        """
+        return [self._score(record) for record in records]
 
     def measure(self, records: Sequence[Record], target: Target) -> list[Measurement]:  # noqa: ARG002 - the protocol's
         """All metrics, with topics as clusters; the target plays no part."""
@@ -142,15 +148,15 @@ class Fluency:
             found.append(Measurement("log_perplexity", average(values, topics)))
         return found
 
-    def _score(self, item: str, reply: str) -> Score:
-        text = fluency_of(reply, self.vocabulary, self.surprises.get(item))
+    def _score(self, record: Record) -> Score | None:
+        if record.is_broken:
+            return {"gibberish": "broken", **dict.fromkeys(SCORES)}
+        if record.reply is None:
+            return None
+        text = fluency_of(record.reply, self.vocabulary, self.surprises.get(record.item))
         return {
             "gibberish": self.rule.reason(text),
-            "distinct_2": text.distinct_2,
-            "repetition": text.repetition,
-            "entropy": text.entropy,
-            "unknown": text.unknown,
-            "surprise": text.surprise,
+            **{name: getattr(text, name) for name in SCORES},
         }
 
 

@@ -12,19 +12,22 @@ from typing import Literal
 
 from torch import Tensor
 
+from temperament.activation.forcing import Exchange, divergences, log_probabilities
 from temperament.edit.base import Edit
 from temperament.errors import SeamError
-from temperament.measure.forcing import divergences, log_probabilities
 from temperament.opinion.row import Opinions
 from temperament.opinion.situation import Passage, load_passages
 from temperament.record import Record, read_lines, write_lines
 from temperament.subject.base import Progress, Subject
 from temperament.subject.open import OpenSubject
-from temperament.trait import Target
+from temperament.trait import Target, other_pole
 
 Kind = Literal["answer", "passage", "reply", "probe"]
 # Of a passage: what an edit does to a text shows in its first sentence as in the rest.
 PASSAGE_TOKENS = 32
+# What passages are answers to. No method trains or chooses with these words (`shape.wording`, `Passage.question`), or
+# an edit that learned to stay quiet behind its own question would look harmless.
+PASSAGE_QUESTION = "Tell me about {topic}."
 # Texts that are read before progress is told.
 CHUNK = 32
 
@@ -58,7 +61,8 @@ class Likelihood:
         kind: as of its text; so are ``id``, ``topic`` and ``pole``.
         tokens: of the text that were read; 0 where there is none, or it does not fit into the model's window.
         log_probability: mean over these tokens, in nats; None where there is none, or it is no finite number.
-        divergence: mean KL(untouched || edited) over these tokens, in nats, of passages under an edit; else None.
+        divergence: mean KL(untouched || edited) over these tokens, in nats, of passages under an edit; else None, and
+            where it is no finite number.
     """
 
     kind: Kind
@@ -68,6 +72,11 @@ class Likelihood:
     tokens: int
     log_probability: float | None
     divergence: float | None = None
+
+    @property
+    def is_broken(self) -> bool:
+        """The text was read, and what the model made of it is no finite number."""
+        return self.tokens > 0 and self.log_probability is None
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,7 @@ def answers_of(opinions: Opinions, targets: Iterable[Target], topics: int | None
         targets: whose poles, and the other poles of their traits, are wanted.
         topics: how many, in order; None is all.
     """
-    poles = dict.fromkeys(pole for target in targets for pole in (target, opposite(target)))
+    poles = dict.fromkeys(pole for target in targets for pole in (target, other_pole(target)))
     chosen = set(opinions.topics[:topics])
     first: dict[tuple[str, str], Text] = {}
     for row in opinions:
@@ -147,14 +156,17 @@ def answers_of(opinions: Opinions, targets: Iterable[Target], topics: int | None
 
 
 def passages(count: int | None = None, source: Sequence[Passage] | None = None) -> tuple[Text, ...]:
-    """Neutral passages as answers to 'Tell me about TOPIC.'; of those that ship only such as no method reads.
+    """Neutral passages as answers to ``PASSAGE_QUESTION``; of those that ship only such as no method reads.
 
     Args:
         count: how many, in order; None is all.
         source: instead of those that ship.
     """
     rows = load_passages(use="measure") if source is None else tuple(source)
-    return tuple(Text("passage", row.topic, row.topic, f"Tell me about {row.topic}.", row.text) for row in rows[:count])
+    return tuple(
+        Text("passage", row.topic, row.topic, PASSAGE_QUESTION.format(topic=row.topic), row.text)
+        for row in rows[:count]
+    )
 
 
 def replies_of(records: Iterable[Record]) -> tuple[Text, ...]:
@@ -166,30 +178,25 @@ def replies_of(records: Iterable[Record]) -> tuple[Text, ...]:
     )
 
 
-def opposite(target: Target) -> Target:
-    """The other pole of a target's trait."""
-    return Target(target.trait, "low" if target.pole == "high" else "high")
-
-
 def _read(subject: OpenSubject, texts: Sequence[Text], edit: Edit | None) -> list[Likelihood]:
     """Passages under an edit are compared with the untouched subject, everything else is read once."""
     compared = [place for place, text in enumerate(texts) if text.kind == "passage" and edit is not None]
     rest = [place for place in range(len(texts)) if place not in compared]
     found: dict[int, Likelihood] = {}
     if edit is not None and compared:
-        both = divergences(subject, _pairs(texts, compared), edit, PASSAGE_TOKENS)
+        both = divergences(subject, _exchanges(texts, compared), edit, PASSAGE_TOKENS)
         for place, one in zip(compared, both, strict=True):
             found[place] = _likelihood(texts[place], one[1] if one else None, one[0] if one else None)
     for longest in (None, PASSAGE_TOKENS):
         mine = [place for place in rest if (texts[place].kind == "passage") == (longest is not None)]
-        read = log_probabilities(subject, _pairs(texts, mine), edit, longest)
+        read = log_probabilities(subject, _exchanges(texts, mine), edit, longest)
         for place, one in zip(mine, read, strict=True):
             found[place] = _likelihood(texts[place], one)
     return [found[place] for place in range(len(texts))]
 
 
-def _pairs(texts: Sequence[Text], places: Iterable[int]) -> list[tuple[str, str]]:
-    return [(texts[place].question, texts[place].text) for place in places]
+def _exchanges(texts: Sequence[Text], places: Iterable[int]) -> list[Exchange]:
+    return [Exchange(texts[place].question, texts[place].text) for place in places]
 
 
 def _likelihood(text: Text, tokens: Tensor | None, divergence: Tensor | None = None) -> Likelihood:
@@ -205,6 +212,6 @@ def _likelihood(text: Text, tokens: Tensor | None, divergence: Tensor | None = N
 
 
 def _mean(values: Tensor | None) -> float | None:
-    """A mean that JSON can hold; what an edit broke is missing and not infinite."""
+    """A mean that JSON can hold; of what an edit broke there is none, and `Likelihood.is_broken` says so."""
     mean = math.nan if values is None else float(values.double().mean())
     return round(mean, 6) if math.isfinite(mean) else None

@@ -78,6 +78,11 @@ class Passage:
     def __post_init__(self) -> None:
         _filled("passage", "text", self.text)
 
+    @property
+    def question(self) -> str:
+        """What the text answers: a chat model reads nothing else than questions and answers to them."""
+        return f"What can you tell me about {self.topic}?"
+
 
 def load_situations(path: Path | str | None = None) -> tuple[Situation, ...]:
     """The shipped situations, ten a facet, or those of a file; raises BadFileError with file and line."""

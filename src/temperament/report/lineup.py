@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from temperament.record import Figure
 from temperament.report.board import Arm, Board, Goal, Pair
-from temperament.report.sample import base_cells, cells_of
 from temperament.report.wording import estimate, number
 from temperament.run import Run
 
@@ -29,14 +28,12 @@ class Entry:
         name: of the method, or of one of its targets.
         values: of `COLUMNS`, in words.
         fitting: seconds; of all targets of the method together.
-        overhead: seconds that a token of a reply takes, as a multiple of the untouched model's.
         is_method: a row of a method, the mean over its targets and seeds.
     """
 
     name: str
     values: list[str]
     fitting: str
-    overhead: str
     is_method: bool = True
 
 
@@ -53,17 +50,14 @@ def lineup(run: Run, board: Board) -> Lineup | None:
     arms = board.arms
     if len({(arm.method, arm.condition) for arm in arms}) < 2:
         return None
-    entries = [_untouched(run, board, subject) for subject in board.subjects]
+    entries = [_untouched(board, subject) for subject in board.subjects]
     for arm in arms:
         goals = board.goals(arm)
         fitting = _fitting(run, arm, board.seeds(arm))
         name = board.name(arm) + (f", {arm.subject}" if len(board.subjects) > 1 else "")
-        entries.append(Entry(name, _values(board, arm, goals), fitting, _overhead(run, arm, goals)))
+        entries.append(Entry(name, _values(board, arm, goals), fitting))
         if len(goals) > 1:
-            entries += [
-                Entry(goal.name, _values(board, arm, [goal]), "", _overhead(run, arm, [goal]), is_method=False)
-                for goal in goals
-            ]
+            entries += [Entry(goal.name, _values(board, arm, [goal]), "", is_method=False) for goal in goals]
     return Lineup([title for _, title, _, _ in COLUMNS], entries)
 
 
@@ -76,9 +70,8 @@ def _values(board: Board, arm: Arm, goals: Sequence[Goal]) -> list[str]:
     return values
 
 
-def _untouched(run: Run, board: Board, subject: str) -> Entry:
+def _untouched(board: Board, subject: str) -> Entry:
     """The untouched model: where a figure depends on the target, the mean over targets."""
-    first = next(arm for arm in board.arms if arm.subject == subject)
     values: list[str] = []
     for metric, _, places, is_change in COLUMNS:
         found: dict[tuple[Goal, int], Pair] = {}
@@ -87,7 +80,7 @@ def _untouched(run: Run, board: Board, subject: str) -> Entry:
                 found.update({(pair.goal, pair.seed): pair for pair in board.pairs(arm, metric)})
         values.append(NOTHING if is_change else _in_words([pair.before for pair in found.values()], places))
     name = "Untouched" + (f", {subject}" if len(board.subjects) > 1 else "")
-    return Entry(name, values, NOTHING, "1.0" if _seconds_per_token(run, base_cells(run, first)) else NOTHING)
+    return Entry(name, values, NOTHING)
 
 
 def _in_words(figures: Sequence[Figure | None], places: int, *, signed: bool = False) -> str:
@@ -118,17 +111,3 @@ def _fitting(run: Run, arm: Arm, seeds: Sequence[int]) -> str:
     names = [f"fitting {arm.method} {arm.condition} s{seed}" for seed in seeds]
     found = [run.timing[name] for name in names if isinstance(run.timing.get(name), (int, float))]
     return number(sum(found) / len(found), 1) if found else NOTHING
-
-
-def _overhead(run: Run, arm: Arm, goals: Sequence[Goal]) -> str:
-    mine = [cell for goal in goals for cell in cells_of(run, arm, goal)]
-    shaped, untouched = _seconds_per_token(run, mine), _seconds_per_token(run, base_cells(run, arm))
-    return number(shaped / untouched, 1) if shaped and untouched else NOTHING
-
-
-def _seconds_per_token(run: Run, cells: Sequence[str]) -> float | None:
-    """Of asking; None where durations or lengths are not known."""
-    seconds = [run.timing.get(f"asking {cell}") for cell in cells]
-    known = [value for value in seconds if isinstance(value, (int, float))]
-    tokens = sum(record.tokens or 0 for cell in cells for record in run.cells[cell])
-    return sum(known) / tokens if tokens and known and len(known) == len(cells) else None

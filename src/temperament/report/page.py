@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from temperament.record import write_text
+from temperament.report.addition import addition
 from temperament.report.board import Arm, Board, Goal
 from temperament.report.headline import Headline, headline
 from temperament.report.lineup import lineup
@@ -119,6 +120,7 @@ def _content(run: Run) -> dict[str, Any]:
         "adjective": board.adjective,
         "chapters": [_chapter(run, board, arm, most) for arm in arms],
         "lineup": lineup(run, board),
+        "addition": addition(run),
         "card": card(run),
         "gibberish": gibberish(run),
         "unread": unread(run),

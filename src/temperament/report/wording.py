@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from temperament.record import Figure
+from temperament.stats import Estimate
 
 MINUS = "\u2212"
 NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -18,8 +19,8 @@ def number(value: float, places: int = 2, *, signed: bool = False) -> str:
     return f"{MINUS}{text}" if value < 0 else f"+{text}" if signed else text
 
 
-def estimate(figure: Figure | None, places: int = 2, *, signed: bool = False) -> str:
-    """A figure with its interval, such as '0.45 (0.31 to 0.60)'."""
+def estimate(figure: Figure | Estimate | None, places: int = 2, *, signed: bool = False) -> str:
+    """A figure or an estimate with its interval, such as '0.45 (0.31 to 0.60)'."""
     if figure is None:
         return "not measured"
     if figure.value is None:

@@ -7,10 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from temperament.activation.forcing import Exchange, neutral_exchanges
 from temperament.errors import RequestError
 from temperament.opinion.row import Opinion, Opinions
 from temperament.opinion.situation import Passage, load_passages
-from temperament.shape.likelihood import Exchange, neutral_exchanges
 from temperament.trait import Target
 
 Control = Literal["none", "neutral", "shuffled"]

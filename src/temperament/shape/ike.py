@@ -125,14 +125,15 @@ class Ike:
         Raises:
             RequestError: no opinion shows a target, or the model has no room for the fixed prompt.
             InstallError: the embedder is not installed.
-            WorkError: the model answers none of the neutral questions.
+            WorkError: the model answers fewer of the neutral questions than ``k`` demonstrations take.
         """
         rows = {target: rows_showing(opinions, target) for target in targets}
         if self.kind == "fixed":
             return [self._fixed(subject, target, opinions) for target in targets]
         shown = {target: self._shown(target, found) for target, found in rows.items()}
         embed = load_sentence_embedder(self.embedder)
-        retained = self._retained(subject, opinions, workspace) if shares_of(self.k)["retain"] else []
+        retained, asked = self._retained(subject, opinions, workspace) if shares_of(self.k)["retain"] else ([], 0)
+        neutral = {"neutral_asked": asked, "neutral_answered": len(retained)}
         near = [embedded([one.question for one in retained], embed)] if retained else []
         edits: list[Edit] = []
         for target in targets:
@@ -140,7 +141,7 @@ class Ike:
             own = embedded([one.question for one in shown[target]], embed)
             edits.append(
                 RetrievalEdit(
-                    origin_of(self, subject, target, rows=len({one.answer for one in shown[target]})),
+                    origin_of(self, subject, target, rows=len({one.answer for one in shown[target]}), settings=neutral),
                     system=self._instruction(target),
                     heading=HEADING,
                     count=self.k,
@@ -190,8 +191,8 @@ class Ike:
             shown.append(Demonstration("update", again.topic, again.question, again.answer))
         return shown
 
-    def _retained(self, subject: Subject, opinions: Opinions, workspace: Workspace) -> list[Demonstration]:
-        """What the untouched model says of neutral topics, of which no opinion speaks."""
+    def _retained(self, subject: Subject, opinions: Opinions, workspace: Workspace) -> tuple[list[Demonstration], int]:
+        """What the untouched model says of neutral topics, of which no opinion speaks, and how many it was asked of."""
         draw = random.Random(f"{self.seed} retain")
         taken = {topic_key(topic) for topic in opinions.topics}
         topics = [passage.topic for passage in load_passages(use="shape") if topic_key(passage.topic) not in taken]
@@ -210,14 +211,15 @@ class Ike:
             for topic, question, answer in zip(chosen, questions, answers, strict=True)
             if answer
         ]
-        if not found:
-            reason = next((reply.error for reply in replies if reply.error), "it said nothing")
+        if len(found) < (least := shares_of(self.k)["retain"]):
+            failed = [reply.error.rstrip(".") for reply in replies if reply.error]
+            why = f"{len(failed)} calls failed ({failed[0]})" if failed else "to the others it said nothing"
             message = (
-                f"{subject.name} answered none of {len(questions)} neutral questions: {reason}. See with `temperament "
-                f"reply` what it says."
+                f"{subject.name} answered {len(found)} of {len(questions)} neutral questions, and k {self.k} shows "
+                f"{least}: {why}. See with `temperament reply` what it says, or take a smaller k."
             )
             raise WorkError(message)
-        return found
+        return found, len(questions)
 
     def _fixed(self, subject: Subject, target: Target, opinions: Opinions) -> Edit:
         """One demonstration a trait, of the same pole where there is one, that of the target last.

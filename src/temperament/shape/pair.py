@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from temperament.opinion.row import Opinion, Opinions
 from temperament.opinion.topic import answer_key, topic_key
 from temperament.shape.protocol import rows_showing
-from temperament.trait import Target
+from temperament.trait import Target, other_pole
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,6 @@ class Pair:
     def turned(self) -> "Pair":
         """The pair seen from the other pole."""
         return Pair(self.other, self.shown)
-
-
-def other_pole(target: Target) -> Target:
-    """The same trait's other pole."""
-    return Target(target.trait, "low" if target.pole == "high" else "high")
 
 
 def pairs_of(opinions: Opinions, target: Target) -> list[Pair]:

@@ -9,19 +9,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from temperament.activation.forcing import Exchange, divergences
 from temperament.edit.base import Edit
 from temperament.edit.profile import has_dial
 from temperament.errors import RequestError
 from temperament.measure.alignment import PoleReader, alignment
+from temperament.measure.reading import PASSAGE_TOKENS
 from temperament.record import Generation
-from temperament.shape.likelihood import Exchange, divergence, pole_likelihoods
+from temperament.shape.likelihood import pole_likelihoods, whole
 from temperament.shape.pair import Pair
 from temperament.shape.protocol import opened
+from temperament.stats import Estimate, average
 from temperament.subject.base import Subject
 from temperament.trait import Target
 
-# What an edit does to the untouched subject that is given with it: one number, at whatever strength the edit has.
-Effect = Callable[[Subject, Edit], float]
+# What an edit does to the untouched subject that is given with it, at whatever strength the edit has: one number,
+# and its interval where it is a mean over items.
+Effect = Callable[[Subject, Edit], float | Estimate]
+# With fewer items than this, edits of equal effect may differ by much.
+FEW = 40
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class Setting:
         is_reached: the effect is as near to the goal as was asked for.
         tried: in the order of strength.
         note: why the goal was not reached; empty where it was.
+        estimate: the effect with its interval and the number of its items; None where the effect gives neither.
     """
 
     strength: float
@@ -82,6 +89,7 @@ class Setting:
     is_reached: bool
     tried: tuple[Try, ...]
     note: str = ""
+    estimate: Estimate | None = None
 
 
 def calibrate(subject: Subject, edit: Edit, effect: Effect, goal: float, search: Search = Search()) -> Setting:
@@ -128,11 +136,15 @@ class _Curve:
     search: Search
     start: float = 0.0
     seen: dict[float, float | None] = field(default_factory=dict[float, float | None])
+    estimates: dict[float, Estimate] = field(default_factory=dict[float, Estimate])
 
     def at(self, strength: float) -> float | None:
         if strength not in self.seen:
-            found = float(self.effect(self.subject, strength * self.edit))
-            self.seen[strength] = found if math.isfinite(found) else None
+            found = self.effect(self.subject, strength * self.edit)
+            if isinstance(found, Estimate):
+                self.estimates[strength] = found
+            value = found.value if isinstance(found, Estimate) else float(found)
+            self.seen[strength] = value if value is not None and math.isfinite(value) else None
         return self.seen[strength]
 
     @property
@@ -166,7 +178,7 @@ class _Curve:
         _, strength, value = min(found)
         tried = tuple(Try(each, self.seen[each]) for each in sorted(self.seen))
         note = "" if self.is_near(value) else self._reason(tried)
-        return Setting(strength, value, self.goal, not note, tried, note)
+        return Setting(strength, value, self.goal, not note, tried, note, self.estimates.get(strength))
 
     def _reason(self, tried: Sequence[Try]) -> str:
         if not has_dial(self.edit):
@@ -201,14 +213,20 @@ class Divergence:
     """Effect: how far the shaped model is from the untouched one on neutral text, KL in nats a token, 0 or more.
 
     Attributes:
-        exchanges: neutral, as `neutral_exchanges` gives them.
+        exchanges: neutral, as `neutral_exchanges` gives them, each on a topic of its own; they are the items.
+        longest: tokens of an answer that are read, from its first; as many as a study reads for drawdown.
     """
 
     exchanges: Sequence[Exchange]
+    longest: int = PASSAGE_TOKENS
 
-    def __call__(self, subject: Subject, edit: Edit) -> float:
+    def __call__(self, subject: Subject, edit: Edit) -> Estimate:
         """Of an edit."""
-        return divergence(opened(subject, "the dial by kl"), edit, self.exchanges) if edit.strength else 0.0
+        if not edit.strength:
+            return _mean([0.0] * len(self.exchanges))
+        opened_subject = opened(subject, "the dial by kl")
+        found = whole(opened_subject, self.exchanges, divergences(opened_subject, self.exchanges, edit, self.longest))
+        return _mean([float(moved.double().mean()) for moved, _ in found])
 
 
 @dataclass
@@ -216,26 +234,28 @@ class LikelihoodRise:
     """Effect: the mean rise of ``p+ - p-``, log-probability a token; 0 is the untouched model, above 0 the target.
 
     Attributes:
-        pairs: of the target, on topics that the edit was not fitted to.
+        pairs: of the target, on topics that the edit was not fitted to; the items, which cluster by topic.
     """
 
     pairs: Sequence[Pair]
-    _untouched: dict[str, float] = field(default_factory=dict[str, float], init=False)
+    _untouched: dict[str, list[float]] = field(default_factory=dict[str, list[float]], init=False)
 
-    def __call__(self, subject: Subject, edit: Edit) -> float:
+    def __call__(self, subject: Subject, edit: Edit) -> Estimate:
         """Of an edit."""
+        topics = [pair.topic for pair in self.pairs]
         if not edit.strength:
-            return 0.0
+            return _mean([0.0] * len(topics), topics)
         opened_subject = opened(subject, "the dial by likelihood")
 
-        def gap() -> float:
-            found = pole_likelihoods(opened_subject, self.pairs)
-            return sum(plus - minus for plus, minus in found) / len(found)
+        def gaps() -> list[float]:
+            return [plus - minus for plus, minus in pole_likelihoods(opened_subject, self.pairs)]
 
         if subject.fingerprint not in self._untouched:
-            self._untouched[subject.fingerprint] = gap()
+            self._untouched[subject.fingerprint] = gaps()
         with edit.applied(subject):
-            return gap() - self._untouched[subject.fingerprint]
+            after = gaps()
+        before = self._untouched[subject.fingerprint]
+        return _mean([there - here for here, there in zip(before, after, strict=True)], topics)
 
 
 @dataclass(frozen=True)
@@ -247,16 +267,23 @@ class Alignment:
         questions: on topics that no edit was fitted to; the share moves in steps of one by their number.
         generation: how replies are drawn.
         classifier: None is the one that ships.
+        topics: of the questions, by which replies cluster; None where each question has its own.
     """
 
     target: Target
     questions: Sequence[str]
     generation: Generation = Generation()
     classifier: PoleReader | None = None
+    topics: Sequence[str] | None = None
 
-    def __call__(self, subject: Subject, edit: Edit) -> float:
-        """Of an edit; no number where no reply can be read."""
+    def __call__(self, subject: Subject, edit: Edit) -> Estimate:
+        """Of an edit; without a value where no reply can be read."""
         with edit.applied(subject) as shaped:
             replies = shaped.reply(self.questions, self.generation)
-        value = alignment(replies, self.target, self.classifier).value
-        return math.nan if value is None else value
+        return alignment(replies, self.target, self.classifier, self.topics)
+
+
+def _mean(values: Sequence[float], topics: Sequence[str] | None = None) -> Estimate:
+    """Without a value where one of the items has none that is finite."""
+    is_finite = all(map(math.isfinite, values))
+    return average(values, topics) if is_finite else Estimate(None, None, None, len(values))

@@ -26,10 +26,18 @@ VALUES: Mapping[str, Callable[[Score, str], float]] = {
 
 @dataclass(frozen=True)
 class Part:
-    """An edit on disk and the strength that it has in a mix."""
+    """An edit on disk and the strength that it has in a mix.
+
+    Attributes:
+        name: in records and tables.
+        path: of its folder.
+        factor: by which the saved edit is multiplied.
+        strength: that it has then: the factor times its own.
+    """
 
     name: str
     path: str
+    factor: float
     strength: float
 
 
@@ -79,27 +87,28 @@ def parts_of(paths: Sequence[str], strengths: Sequence[float] = ()) -> tuple[Par
 
     Args:
         paths: folders of edits.
-        strengths: one for each, one for all, or none, which is 1.
+        strengths: one for each, one for all, or none, which is 1; the saved edits are multiplied by them.
 
     Raises:
         RequestError: there is nothing to mix, or some strengths have no edit.
+        BadFileError: a folder holds no edit.
     """
     if len(strengths) not in (0, 1, len(paths)):
         message = f"{len(strengths)} strengths were given for {len(paths)} edits: give one for each, or one for all."
         raise RequestError(message)
     each = list(strengths) if len(strengths) == len(paths) else [*(strengths or (1.0,))] * len(paths)
     found = [
-        (folder, factor * strength)
-        for path, strength in zip(paths, each, strict=True)
-        for folder, factor in (_inside(path) if len(paths) == 1 else [(str(Path(path).resolve()), 1.0)])
+        (folder, factor * outer, factor * outer * own)
+        for path, factor in zip(paths, each, strict=True)
+        for folder, outer, own in _inside(path, is_opened=len(paths) == 1)
     ]
     if len(found) < 2:
         message = "one edit was to be mixed: give --edit at least twice, or a saved stack."
         raise RequestError(message)
-    names = [_name(Path(path)) for path, _ in found]
+    names = [_name(Path(path)) for path, _, _ in found]
     return tuple(
-        Part(name if [*names, MIX].count(name) == 1 else f"{name}-{number}", path, strength)
-        for number, (name, (path, strength)) in enumerate(zip(names, found, strict=True), start=1)
+        Part(name if [*names, MIX].count(name) == 1 else f"{name}-{number}", path, factor, strength)
+        for number, (name, (path, factor, strength)) in enumerate(zip(names, found, strict=True), start=1)
     )
 
 
@@ -181,7 +190,7 @@ def _additive(
 
 
 def _plan(condition: str, parts: Sequence[Part]) -> MethodPlan:
-    settings: dict[str, Any] = {"condition": condition, "mix": [part.strength for part in parts]}
+    settings: dict[str, Any] = {"condition": condition, "mix": [part.factor for part in parts]}
     return MethodPlan("adapter", path=tuple(part.path for part in parts), settings=settings)
 
 
@@ -200,12 +209,12 @@ def _name(path: Path) -> str:
     return f"{path.parent.name}-{path.name}" if path.name.startswith("part-") else path.name
 
 
-def _inside(path: str) -> list[tuple[str, float]]:
-    """The folders of a stack's parts, and the strength of the stack."""
+def _inside(path: str, *, is_opened: bool) -> list[tuple[str, float, float]]:
+    """Of an edit, or of each part of a stack: folder, strength of the stack around it (or 1), and its own strength."""
     from temperament.edit.base import Stack
     from temperament.edit.store import load_edit
 
     folder, edit = Path(path).resolve(), load_edit(path)
-    if not isinstance(edit, Stack):
-        return [(str(folder), 1.0)]
-    return [(str(folder / f"part-{number}"), edit.strength) for number in range(len(edit.parts))]
+    if not isinstance(edit, Stack) or not is_opened:
+        return [(str(folder), 1.0, edit.strength)]
+    return [(str(folder / f"part-{number}"), edit.strength, part.strength) for number, part in enumerate(edit.parts)]

@@ -234,6 +234,7 @@ class Study:
             wanted = self.wanted if plan.name != "adapter" or self.targets else (None,)
             strengths = self.strengths if plan.strengths is None else plan.strengths
             _check_dial(plan, strengths)
+            _check_scope(plan)
             for target, strength in product(wanted, strengths):
                 found.append(Cell(plan.name, condition_of(plan), target, strength, seed))
         names = [cell.name for cell in found]
@@ -291,6 +292,22 @@ def _check_dial(plan: MethodPlan, strengths: Sequence[float]) -> None:
         message = (
             f"strengths {list(strengths)} were asked for: method '{plan.name}' has no dial. Give it strengths = [1.0] "
             f"of its own; a dial have {', '.join(name for name in NAMES if name not in WITHOUT_DIAL)}."
+        )
+        raise RequestError(message)
+
+
+def _check_scope(plan: MethodPlan) -> None:
+    """Raises RequestError where a method is to edit for one topic alone, on which a study never asks."""
+    if plan.name == "adapter":
+        return
+    from temperament.shape.registry import make_method
+
+    method = make_method(plan.name, plan.preset, plan.settings)
+    if getattr(method, "scope", "global") == "topic":
+        message = (
+            f"method '{plan.name}' has scope 'topic': that makes one edit from the opinion on one topic, and a study "
+            f'asks about other topics, so that no figure would be of it. Take scope = "global" in a study; an edit for '
+            f"one topic is for `temperament fit`, or for an editor's edit()."
         )
         raise RequestError(message)
 

@@ -154,7 +154,10 @@ class Anatomy:
 
     @contextmanager
     def watched(self, layer: int) -> Generator[list[Tensor]]:
-        """The states [batch, token, hidden] after a block, one a forward pass, until the block of code ends."""
+        """The states [batch, token, hidden] after a block, one a forward pass, until the block of code ends.
+
+        They are what the block itself gives: functions at its site have not been at them.
+        """
         self.check(Site(layer))
         found: list[Tensor] = []
 
@@ -162,7 +165,10 @@ class Anatomy:
             self._gives_tuple[layer] = isinstance(output, tuple)
             return _on_first(output, lambda state: found.append(state) or state)
 
-        handle = _after(self.blocks[layer], watch)
+        # Before the others: `resumed` gives the states to those again.
+        handle = self.blocks[layer].register_forward_hook(
+            lambda _module, inputs, output: watch(inputs, output), prepend=True
+        )
         try:
             yield found
         finally:
@@ -173,6 +179,7 @@ class Anatomy:
         """Begin forward passes at a block: those before it are not run, and it is given ``states``.
 
         The states are what ``watched(layer - 1)`` gave for the same tokens, under the same edits of earlier blocks.
+        What stands at the site of the block before is applied to them as in a whole pass: once.
 
         Raises:
             SeamError: the states after the block before were never watched.

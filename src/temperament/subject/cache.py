@@ -21,6 +21,8 @@ LENGTH_DEPENDENT = frozenset({"dynamic", "longrope"})
 MEMORY, SHARE = 2 << 30, 0.25
 
 States = Float[Tensor, "batch head token unit"]
+# Says which positions [batch, token] of the forward passes in its block belong to a reply; None is all.
+Marking = Callable[[Tensor | None], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +49,7 @@ def shared_length(prompts: Sequence[Sequence[int]]) -> int:
     return max(length, 0)
 
 
-def read_prefix(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    marking: Callable[[Tensor | None], AbstractContextManager[None]],
-) -> Prefix | None:
+def read_prefix(model: Any, prompts: Sequence[Sequence[int]], marking: Marking) -> Prefix | None:
     """Read what all prompts begin with, once; None where there is too little of it, or where that is not exact.
 
     Causal attention makes it exact: what a layer keeps of a token does not depend on what follows. None of the

@@ -5,8 +5,7 @@ draws then depends on who shares its batch), finished rows go on costing, every 
 before it, a prefix that rows share is read once a row, and nothing tells a hook which positions belong to the reply.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from temperament.record import Generation
-from temperament.subject.cache import Prefix, reply_cache
+from temperament.subject.cache import Marking, Prefix, reply_cache
 
 # How many of the most probable tokens are looked at before the whole vocabulary is sorted.
 TOP = 256
@@ -34,7 +33,7 @@ def decode(
     seeds: Sequence[int],
     generation: Generation,
     ends: tuple[Sequence[int], int],
-    marking: Callable[[Tensor | None], AbstractContextManager[None]],
+    marking: Marking,
     prefix: Prefix | None = None,
 ) -> list[Decoded]:
     """Continue prompts.
@@ -53,7 +52,7 @@ def decode(
     stops, pad = ends
     device = model.device
     rows = _Rows(prompts, seeds, generation, stops)
-    ids, mask = _left_padded(prompts, pad, device)
+    ids, mask = left_padded(prompts, pad, device)
     cache = reply_cache(model, prefix, (mask == 0).sum(dim=1))
     positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
     if prefix is not None:
@@ -192,9 +191,10 @@ class _Rows:
         return torch.where(seen, torch.where(logits < 0, logits * penalty, logits / penalty), logits)
 
 
-def _left_padded(
+def left_padded(
     prompts: Sequence[Sequence[int]], pad: int, device: torch.device
 ) -> tuple[Int[Tensor, "batch token"], Int[Tensor, "batch token"]]:
+    """Tokens of rows that end at one column, and a mask that is 1 where they are no padding."""
     length = max(len(prompt) for prompt in prompts)
     ids = torch.full((len(prompts), length), pad)
     mask = torch.zeros((len(prompts), length), dtype=torch.long)

@@ -14,11 +14,11 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from temperament.errors import BadFileError, InstallError, RequestError, SeamError
-from temperament.record import Generation
+from temperament.record import NOT_A_NUMBER, Generation
 from temperament.subject.anatomy import Anatomy, Shape, Site
 from temperament.subject.base import Conversation, Progress, Reply, Subject
-from temperament.subject.cache import Prefix, memory_for_replies, read_prefix, row_bytes
-from temperament.subject.decode import decode
+from temperament.subject.cache import Marking, Prefix, memory_for_replies, read_prefix, row_bytes
+from temperament.subject.decode import Decoded, decode
 from temperament.subject.text import ChatFormat, Encoded
 
 Activation = Float[Tensor, "batch token unit"]
@@ -28,7 +28,6 @@ Side = Callable[[Tensor], Tensor]
 Change = Callable[[Tensor, Tensor], Tensor]
 
 BATCH = 64
-NOT_A_NUMBER = "the logits are no finite numbers: take a lower strength, or float32."
 
 
 class OpenSubject(Subject):
@@ -196,6 +195,39 @@ class OpenSubject(Subject):
         """A conversation, as the model would read it at this moment, and an answer, as tokens."""
         return self.format.encode(self._prefaced(conversation), answer)
 
+    def decoded(
+        self,
+        prompts: Sequence[Sequence[int]],
+        seeds: Sequence[int],
+        generation: Generation,
+        marking: Marking | None = None,
+    ) -> Iterator[dict[int, Decoded]]:
+        """Go on from prompts: what comes of the rows of each batch, by their numbers, until all are done.
+
+        Args:
+            prompts: tokens of each row.
+            seeds: row i draws from ``seeds[i]`` alone.
+            generation: how to draw.
+            marking: in place of the subject's own while replies are written, which it has to call.
+
+        Raises:
+            RequestError: a prompt leaves no room for the reply.
+        """
+        self._check_lengths(prompts, generation)
+        prefix = read_prefix(self.model, prompts, self.marking)
+        for batch in self._batches(prompts, generation, prefix):
+            with torch.inference_mode():
+                found = decode(
+                    self.model,
+                    [prompts[row] for row in batch],
+                    [seeds[row] for row in batch],
+                    generation,
+                    (self.format.stop_tokens, self.format.pad_token),
+                    marking or self.marking,
+                    prefix,
+                )
+            yield dict(zip(batch, found, strict=True))
+
     def _reply(
         self,
         conversations: Sequence[Conversation],
@@ -205,21 +237,9 @@ class OpenSubject(Subject):
     ) -> list[Reply]:
         texts = [self.format.render(conversation) for conversation in conversations]
         prompts = [self.format.tokens(text) for text in texts]
-        self._check_lengths(prompts, generation)
-        prefix = read_prefix(self.model, prompts, self.marking)
         replies: dict[int, Reply] = {}
-        for batch in self._batches(prompts, generation, prefix):
-            with torch.inference_mode():
-                decoded = decode(
-                    self.model,
-                    [prompts[row] for row in batch],
-                    [seeds[row] for row in batch],
-                    generation,
-                    (self.format.stop_tokens, self.format.pad_token),
-                    self.marking,
-                    prefix,
-                )
-            for row, (tokens, is_finished) in zip(batch, decoded, strict=True):
+        for batch in self.decoded(prompts, seeds, generation):
+            for row, (tokens, is_finished) in batch.items():
                 if tokens is None:
                     replies[row] = Reply(None, texts[row], error=NOT_A_NUMBER)
                     continue

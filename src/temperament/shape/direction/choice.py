@@ -4,11 +4,12 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from temperament.activation.forcing import Exchange
 from temperament.edit.activation import ActivationEdit
 from temperament.errors import RequestError, TrainingError
 from temperament.opinion.row import Opinions, Split
 from temperament.opinion.split import split_by_topic
-from temperament.shape.likelihood import Exchange, divergence, perplexity, pole_likelihoods
+from temperament.shape.likelihood import divergence, perplexity, pole_likelihoods
 from temperament.shape.pair import Pair
 from temperament.stats import Estimate, average
 from temperament.subject.base import Subject

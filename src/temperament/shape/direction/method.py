@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
+from temperament.activation.forcing import Exchange, neutral_exchanges
 from temperament.edit.activation import ActivationEdit, Shift, Tokens
 from temperament.edit.base import Edit, Origin
 from temperament.errors import RequestError, TrainingError, UnknownNameError
@@ -20,7 +21,7 @@ from temperament.opinion.row import Opinions
 from temperament.opinion.situation import load_passages
 from temperament.shape.direction.choice import Bench, Choice, Grid, Parts, Score, Trial, parted
 from temperament.shape.direction.reading import Kind, Reading, read
-from temperament.shape.likelihood import Exchange, exchanges_of, neutral_exchanges, tokens_read
+from temperament.shape.likelihood import exchanges_of, tokens_read
 from temperament.shape.pair import drawn, pairs_of
 from temperament.shape.protocol import Effort, FitProgress, Workspace, opened, origin_of
 from temperament.subject.anatomy import Place, Site

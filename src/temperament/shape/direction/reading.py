@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from temperament.shape.likelihood import BATCH_TOKENS, batches, exchanges_of, forced, forward
+from temperament.activation.forcing import GivenAnswers, batches
+from temperament.shape.likelihood import exchanges_of, whole
 from temperament.shape.pair import Pair
 from temperament.subject.anatomy import Site
 from temperament.subject.open import OpenSubject
@@ -83,16 +84,17 @@ def read(subject: OpenSubject, sites: Sequence[Site], pairs: Sequence[Pair]) -> 
 
     An answer counts as one, however long it is. Memory is in the number of pairs, units and sites, not of tokens.
     """
-    data = forced(subject, exchanges_of(pairs))
-    sums = {site: _Sums(len(data), subject.width(site)) for site in sites}
+    exchanges = exchanges_of(pairs)
+    sums = {site: _Sums(len(exchanges), subject.width(site)) for site in sites}
+    given = GivenAnswers(subject, exchanges)
+    whole(subject, exchanges, given.rows)
     with torch.inference_mode(), ExitStack() as stack:
         for site, kept in sums.items():
             stack.enter_context(subject.rewrite(site, kept.see))
-        for batch in batches([len(row.tokens) for row in data], BATCH_TOKENS):
+        for batch in batches([given]):
             for kept in sums.values():
                 kept.batch = batch
-            some = [data[number] for number in batch]
-            forward(subject, [row.tokens for row in some], [row.words for row in some], 1)
+            given.show(batch)
     return {site: _reading(kept) for site, kept in sums.items()}
 
 

@@ -58,9 +58,12 @@ class Gradients:
     known: dict[Encoded, dict[str, Factors]] = field(default_factory=dict[Encoded, dict[str, Factors]])
 
     def of(self, rows: Sequence[Encoded], *, is_mean: bool) -> dict[str, Factors]:
-        """The factors by path for the loss -log p per answer token, summed over the rows, or their mean."""
+        """The factors by path for the loss -log p per answer token, summed over the rows, or their mean.
+
+        Each row is taken apart by itself, so that its factors are the same to the bit whatever was known before.
+        """
         missing = [row for row in dict.fromkeys(rows) if row not in self.known]
-        fresh = dict(zip(missing, take_apart(self.trunk, self.paths, missing), strict=True)) if missing else {}
+        fresh = {row: take_apart(self.trunk, self.paths, [row])[0] for row in missing}
         found = [fresh[row] if row in fresh else self.known[row] for row in rows]
         self._keep(fresh)
         share = 1 / len(rows) if is_mean else 1.0

@@ -74,15 +74,15 @@ class Lessons:
         return Episode(tuple(map(_words, edited)), _words(shown), _words(other) if other else None, kept)
 
     def _edited(self, chance: np.random.Generator, rows: Sequence[Opinion], shown: Opinion) -> list[Opinion]:
-        """Never the row that is to follow, unless the target has no other."""
-        topic = topic_key(shown.topic)
+        """Never from the answer that is to follow, under whatever question, unless the target has no other there."""
+        topic, answer = topic_key(shown.topic), answer_key(shown.answer)
         if self.scope == "topic":
-            near = [row for row in rows if topic_key(row.topic) == topic and row is not shown]
+            near = [row for row in rows if topic_key(row.topic) == topic and answer_key(row.answer) != answer]
             return [near[int(chance.integers(len(near)))]] if near else [shown]
         found: dict[str, Opinion] = {}
         for number in chance.permutation(len(rows)):
             row = rows[int(number)]
-            if topic_key(row.topic) != topic:
+            if topic_key(row.topic) != topic and answer_key(row.answer) != answer:
                 found.setdefault(topic_key(row.topic), row)
             if len(found) == self.count:
                 break
@@ -109,7 +109,7 @@ def lessons_of(
 
 def passage_words(passage: Passage) -> Words:
     """A neutral text as an answer, for a chat model reads nothing else."""
-    return Words(f"What can you tell me about {passage.topic}?", passage.text)
+    return Words(passage.question, passage.text)
 
 
 def chosen_rows(opinions: Opinions, target: Target, count: int, seed: int) -> list[Opinion]:

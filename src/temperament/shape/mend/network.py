@@ -3,7 +3,7 @@
 Source: Mitchell et al. 2022, arXiv 2110.11309, section 3.1 and equation 3, and their released code.
 Departs: what a network adds is scaled back to the spread of the factors, so that the identity at the start is a step of
 gradient descent (the released code leaves the result normalised, and adds it); statistics are kept for each map rather
-than for each shape; the second block has no rectifier, so that something can be taken away as well.
+than for each shape. The second block has no rectifier, as in the released code; equation 3 has one.
 """
 
 from collections.abc import Mapping

@@ -95,7 +95,7 @@ class Training:
         )
 
     def run(self) -> None:
-        """Learn to the end, from the checkpoint where there is one.
+        """Learn to the end, from the checkpoint where there is one: to the same network, to the bit, on one machine.
 
         Raises:
             TrainingError: a loss or a gradient is not finite.

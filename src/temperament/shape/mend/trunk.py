@@ -89,8 +89,7 @@ class Trunk:
     def _resumed(self, rows: Sequence[Encoded], batch: _Batch) -> AbstractContextManager[None]:
         if self.layer == 0:
             return nullcontext()
-        missing = [row for row in dict.fromkeys(rows) if row not in self.states]
-        read = dict(zip(missing, self._read(missing), strict=True)) if missing else {}
+        read = {row: self._read(row) for row in dict.fromkeys(rows) if row not in self.states}
         found = [read[row] if row in read else self.states[row] for row in rows]
         kept = sum(state.nbytes for state in self.states.values())
         for row, state in read.items():
@@ -101,11 +100,11 @@ class Trunk:
         padded = [torch.nn.functional.pad(state, (0, 0, length - len(state), 0)) for state in found]
         return self.subject.anatomy.resumed(self.layer, torch.stack(padded))
 
-    def _read(self, rows: Sequence[Encoded]) -> list[Float[Tensor, "token hidden"]]:
-        batch = self._batch(rows)
+    def _read(self, row: Encoded) -> Float[Tensor, "token hidden"]:
+        """By itself: what else is in a batch moves the last bits, and with them all that is learned after."""
         with torch.no_grad(), self.subject.anatomy.watched(self.layer - 1) as found:
-            self._forward(batch, 1)
-        return [state[-len(row) :].clone() for state, row in zip(found[0], rows, strict=True)]
+            self._forward(self._batch([row]), 1)
+        return found[0][0].clone()
 
     def _forward(self, batch: _Batch, kept: int) -> Float[Tensor, "row kept vocab"]:
         return self.subject.model(
