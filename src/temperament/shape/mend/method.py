@@ -1,7 +1,9 @@
 """MEND: an editor network turns the gradient of examples into an edit of a few weights.
 
 Source: Mitchell et al. 2022, arXiv 2110.11309; for personality Mao et al. 2024, arXiv 2310.02168 (SCIENCE.md 2.3).
-Departs: see ``network.py``.
+Departs: see ``network.py``. By default the loss of what should follow weighs 1 rather than 0.1: on SmolLM2-135M, after
+260 edits, edits of equal drawdown made held-out answers likelier so (+0.49 nats a token against +0.36 at a drawdown of
+0.2). The gain stays 1, where that drawdown is 0.22 nats a token on held-out topics of the split ``shape``.
 """
 
 from collections.abc import Sequence
