@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from temperament.errors import RequestError
 from temperament.opinion.row import Opinion, Opinions
 from temperament.opinion.situation import Passage
 from temperament.opinion.topic import answer_key, topic_key
@@ -89,14 +90,26 @@ class Lessons:
         return list(found.values()) or [shown]
 
     def _kept(self, chance: np.random.Generator, topics: set[str], target: Target) -> Words:
-        """A neutral passage or, as often, a row of another trait on another topic."""
+        """A neutral passage or, as often, a row on another topic, of another trait where there is one."""
         if self.passages and chance.random() < 0.5:
             return passage_words(self.passages[int(chance.integers(len(self.passages)))])
-        for number in chance.permutation(len(self.rows)):
-            row = self.rows[int(number)]
-            if row.trait != target.trait and topic_key(row.topic) not in topics:
-                return _words(row)
-        return passage_words(self.passages[int(chance.integers(len(self.passages)))])
+        order = chance.permutation(len(self.rows))
+        elsewhere = [row for row in (self.rows[int(at)] for at in order) if topic_key(row.topic) not in topics]
+        for row in sorted(elsewhere, key=lambda row: row.trait == target.trait):
+            return _words(row)
+        if self.passages:
+            return passage_words(self.passages[int(chance.integers(len(self.passages)))])
+        message = (
+            f"an editor for {target} needs texts that should stay as they are: there is no opinion on a topic beside "
+            f"those that are edited, and no neutral passage fits into max_length. Give opinions on more topics, or "
+            f"raise max_length."
+        )
+        raise RequestError(message)
+
+    def words(self) -> list[Words]:
+        """All that may be drawn."""
+        pairs = [row for found in self.pairs.values() for pair in found for row in pair if row]
+        return [*map(_words, pairs), *map(_words, self.rows), *map(passage_words, self.passages)]
 
 
 def lessons_of(

@@ -17,8 +17,8 @@ from temperament.opinion.row import Opinion, Opinions
 from temperament.opinion.situation import load_passages
 from temperament.opinion.topic import topic_key
 from temperament.shape.mend.editor import Card, Editor, load_editor, make_network
-from temperament.shape.mend.lesson import Lessons, Scope, Words, chosen_rows, lessons_of
-from temperament.shape.mend.training import Course, Training, encoder
+from temperament.shape.mend.lesson import Lessons, Scope, Words, chosen_rows, lessons_of, passage_words
+from temperament.shape.mend.training import Course, Training, encoder, is_short
 from temperament.shape.mend.trunk import Trunk
 from temperament.shape.protocol import Effort, Workspace, opened, origin_of, rows_showing
 from temperament.subject.base import Subject
@@ -187,8 +187,15 @@ class Mend:
         card = self._card(subject, targets)
         network = make_network(card, self.alpha, self.seed).to(subject.device)
         trunk = Trunk(subject, card.layer)
-        encode = encoder(trunk, min(self.max_length, subject.window))
-        training = Training(trunk, network, self._lessons(targets, opinions), self._course(), encode, workspace)
+        limit = min(self.max_length, subject.window)
+        encode = encoder(trunk, limit)
+        lessons = self._lessons(targets, opinions)
+        # Of the shipped passages those that fit; an opinion that does not is an error, before any work is done.
+        passages = [passage for passage in lessons.passages if is_short(trunk, passage_words(passage), limit)]
+        lessons = replace(lessons, passages=passages)
+        for words in lessons.words() if self.steps else ():
+            encode(words)
+        training = Training(trunk, network, lessons, self._course(), encode, workspace)
         training.run()
         return Editor(network.cpu().eval(), replace(card, history=tuple(training.history), tokens=training.tokens))
 

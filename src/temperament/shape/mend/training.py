@@ -252,7 +252,7 @@ def encoder(trunk: Trunk, limit: int) -> Encode:
 
     def encode(words: Words) -> Encoded:
         if words not in known:
-            row = trunk.subject.encode(as_conversation(words.question), words.answer)
+            row = _encoded(trunk, words)
             if len(row) > limit:
                 message = (
                     f"the answer that begins '{words.answer[:40]}' makes a row of {len(row)} tokens: at most {limit} "
@@ -263,3 +263,12 @@ def encoder(trunk: Trunk, limit: int) -> Encode:
         return known[words]
 
     return encode
+
+
+def is_short(trunk: Trunk, words: Words, limit: int) -> bool:
+    """Whether they make a row of at most ``limit`` tokens."""
+    return len(_encoded(trunk, words)) <= limit
+
+
+def _encoded(trunk: Trunk, words: Words) -> Encoded:
+    return trunk.subject.encode(as_conversation(words.question), words.answer)
