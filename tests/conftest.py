@@ -1,6 +1,7 @@
 """Every test runs on one thread, offline, and with the types and tensor shapes of the package checked at run time."""
 
 import os
+import signal
 from functools import cache
 
 import pytest
@@ -19,6 +20,9 @@ def pytest_configure():
     import torch
 
     torch.set_num_threads(1)
+    # A shell starts its background jobs deaf to an interrupt, and the commands that tests interrupt would inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

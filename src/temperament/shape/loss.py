@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import DynamicCache
 
+from temperament.subject.cache import has_window, is_shareable, shared_length
 from temperament.subject.open import OpenSubject
 from temperament.subject.text import Encoded
 
@@ -69,11 +70,13 @@ def padded_losses(
     """Mean cross-entropy of each row, over its answer or over all of it, for any decoder.
 
     The tokens with which all rows begin (the template and a system prompt) are computed once a group, the rows of one
-    adapter, and their keys and values serve all of its rows: causal attention makes that exact but for dropout, which
-    then draws one mask for the prefix. Rows are padded on the left of what follows, so that the answers end at one
+    adapter, and their keys and values serve all of its rows where that is exact but for dropout, which then draws one
+    mask for the prefix. Rows are padded on the left of what follows, so that the answers end at one
     column. Tokens of ``unlearned`` are read and count in no loss.
     """
-    shared = 0 if has_sequence_loss else shared_length(rows)
+    # The window of a padded row begins elsewhere than that of the prefix.
+    is_shared = not has_sequence_loss and is_shareable(subject.model) and not has_window(subject.model)
+    shared = shared_length([row.prompt for row in rows]) if is_shared else 0
     rest = [(row.prompt + row.answer)[shared:] for row in rows]
     length = max(len(tokens) for tokens in rest)
     ids = torch.full((len(rows), length), subject.format.pad_token)
@@ -99,18 +102,6 @@ def padded_losses(
     expected = labels[:, -kept:][:, 1:]
     places = (expected != -100).nonzero(as_tuple=True)
     return row_means(token_losses(output.logits[:, :-1][places], expected[places]), places[0], len(rows))
-
-
-def shared_length(rows: Sequence[Encoded]) -> int:
-    """How many tokens all prompts begin with; the last token of a prompt is never counted, an answer is read off it."""
-    length = min(len(row.prompt) for row in rows) - 1
-    first = rows[0].prompt
-    for row in rows[1:]:
-        same = 0
-        while same < length and row.prompt[same] == first[same]:
-            same += 1
-        length = same
-    return length
 
 
 def _prefix_cache(subject: OpenSubject, prefix: Sequence[int], groups: int, rows: int) -> DynamicCache:

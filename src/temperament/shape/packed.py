@@ -16,7 +16,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from transformers import AttentionInterface
 
-from temperament.shape.loss import padded_losses, row_means, shared_length, token_losses
+from temperament.shape.loss import padded_losses, row_means, token_losses
+from temperament.subject.cache import shared_length
 from temperament.subject.open import OpenSubject
 from temperament.subject.text import Encoded
 
@@ -96,7 +97,7 @@ def packed_losses(
 ) -> Float[Tensor, " row"]:
     """What ``padded_losses`` gives, for decoders of which ``is_packable`` holds."""
     learned = [len(row) - 1 if has_sequence_loss else len(row.answer) for row in rows]
-    packing = pack(subject, rows, groups, 0 if has_sequence_loss else shared_length(rows))
+    packing = pack(subject, rows, groups, 0 if has_sequence_loss else shared_length([row.prompt for row in rows]))
     asked, labels, row_of = packing.learned(rows, learned, unlearned)
     with _attending(subject, packing):
         output = subject.model(

@@ -1,7 +1,8 @@
 """QLoRA: a low-rank adapter on a frozen, possibly 4-bit, model.
 
 Source: Dettmers et al. 2023, arXiv 2305.14314; settings of Jain et al. 2025, arXiv 2409.10245 (SCIENCE.md 1.2).
-Departs: AdamW keeps its state in 32 bits, paged nowhere, because the state of an adapter is small.
+Departs: AdamW keeps its state in 32 bits, paged nowhere, because the state of an adapter is small. Maps that read the
+same tensor, such as q, k and v, share one draw of dropout, where PEFT draws one for each.
 """
 
 import math

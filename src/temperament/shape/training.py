@@ -148,7 +148,7 @@ class Training:
         losses = torch.zeros(len(self.data))
         for number, some in enumerate(self._micro_batches(rows)):
             encoded = [data[row] for data in self.data for row in some]
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=_generators(self.subject.device)):
                 torch.manual_seed(_mixed(self.schedule.seed, self.step, number))
                 schedule = self.schedule
                 each = (packed_losses if self.is_packed else padded_losses)(
@@ -229,7 +229,8 @@ class Training:
             with torch.no_grad():
                 parameter.copy_(tensors[name])
             self.optimizer.state[parameter] = {
-                "step": torch.tensor(float(state.step)),
+                # Where the moments are: the fused optimiser counts on the device.
+                "step": torch.tensor(float(state.step), device=parameter.device),
                 "exp_avg": tensors[f"mean {name}"].to(parameter.device),
                 "exp_avg_sq": tensors[f"square {name}"].to(parameter.device),
             }
@@ -243,6 +244,11 @@ class Training:
             tensors[f"mean {name}"] = moments["exp_avg"].cpu()
             tensors[f"square {name}"] = moments["exp_avg_sq"].cpu()
         return tensors
+
+
+def _generators(device: torch.device) -> list[torch.device]:
+    """The devices beside the CPU whose random numbers dropout draws."""
+    return [] if device.type == "cpu" else [device]
 
 
 def _mixed(*numbers: int) -> int:

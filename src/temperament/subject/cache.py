@@ -49,6 +49,20 @@ def shared_length(prompts: Sequence[Sequence[int]]) -> int:
     return max(length, 0)
 
 
+def is_shareable(model: Any) -> bool:
+    """Whether what a layer keeps of a token depends on nothing but the tokens up to it."""
+    config = model.config.get_text_config()
+    layers = DynamicCache(config=model.config).layers
+    is_attention = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
+    has_chunks = getattr(config, "attention_chunk_size", None) is not None
+    return is_attention and not has_chunks and not _rope_types(config) & LENGTH_DEPENDENT
+
+
+def has_window(model: Any) -> bool:
+    """Whether a layer forgets what lies further back than a window."""
+    return any(isinstance(layer, DynamicSlidingWindowLayer) for layer in DynamicCache(config=model.config).layers)
+
+
 def read_prefix(model: Any, prompts: Sequence[Sequence[int]], marking: Marking) -> Prefix | None:
     """Read what all prompts begin with, once; None where there is too little of it, or where that is not exact.
 
@@ -57,7 +71,7 @@ def read_prefix(model: Any, prompts: Sequence[Sequence[int]], marking: Marking) 
     that is padded the window begins elsewhere.
     """
     length = shared_length(prompts) if len(prompts) > 1 else 0
-    if length * (len(prompts) - 1) < SPARED or not _is_shareable(model):
+    if length * (len(prompts) - 1) < SPARED or not is_shareable(model):
         return None
     cache = DynamicCache()
     ids = torch.tensor([prompts[0][:length]], device=model.device)
@@ -162,15 +176,6 @@ def _appended(held: Tensor, used: int, new: Tensor) -> Tensor:
 def _rows_of(states: States, columns: Int[Tensor, "row column"]) -> Float[Tensor, "row head column unit"]:
     """The columns of one row of states, for every row."""
     return states[0][:, columns].transpose(0, 1)
-
-
-def _is_shareable(model: Any) -> bool:
-    """Whether what a layer keeps of a token depends on nothing but the tokens up to it."""
-    config = model.config.get_text_config()
-    layers = DynamicCache(config=model.config).layers
-    is_attention = all(type(layer) in (DynamicLayer, DynamicSlidingWindowLayer) for layer in layers)
-    has_chunks = getattr(config, "attention_chunk_size", None) is not None
-    return is_attention and not has_chunks and not _rope_types(config) & LENGTH_DEPENDENT
 
 
 def _rope_types(config: Any) -> set[Any]:
