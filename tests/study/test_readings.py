@@ -16,7 +16,7 @@ from temperament.record import read_lines, read_records
 from temperament.run import Run
 from temperament.study.execution import study_items, study_opinions
 from temperament.study.plan import load_study
-from temperament.study.reading import Library
+from temperament.study.reading import Readings
 from temperament.subject.base import Subject
 
 no_key, serve = served.no_key, served.serve
@@ -108,8 +108,8 @@ def test_a_reading_that_is_missing_is_made_again_as_it_was_and_no_other(
     (copied / "results.json").unlink()
     (copied / "readings" / f"{lost}.jsonl").unlink()
     made = []
-    write = Library.path
-    monkeypatch.setattr(Library, "path", lambda library, name: made.append(name) or write(library, name))
+    write = Readings.path
+    monkeypatch.setattr(Readings, "path", lambda library, name: made.append(name) or write(library, name))
     administered = []
     administer = Reading.administer
     monkeypatch.setattr(
@@ -189,9 +189,9 @@ def test_the_forecast_counts_what_is_left_to_read(place, finished, tmp_path):
     opinions = study_opinions(study)
     cells = study.cells()
     assert len(study_items(study, opinions)) == 3
-    empty = Library(study, tmp_path, opinions)
+    empty = Readings(study, tmp_path, opinions)
     assert empty.tokens(cells, 10.0) > empty.tokens(cells[:1], 10.0) > empty.tokens(cells[:1], 0.0) > 0
-    assert Library(study, finished, opinions).tokens(cells, 10.0) == 0
+    assert Readings(study, finished, opinions).tokens(cells, 10.0) == 0
 
 
 def test_a_cell_that_is_asked_again_is_read_again(place, copied, finished, outcome):

@@ -19,7 +19,8 @@ from temperament.record import Generation, Label, read_json, to_json, write_text
 from temperament.study.claim import PROVENANCE, RESULTS, TIMING, check_provenance, claimed
 from temperament.study.plan import Cell, MethodPlan, Study, condition_of, slug
 from temperament.study.progress import Reporter, Silent
-from temperament.study.reading import UNTOUCHED, Library
+from temperament.study.stage import Stage
+from temperament.study.stages import stages_of
 
 CHECKPOINTS = "checkpoints"
 
@@ -111,21 +112,22 @@ def _work(study: Study, folder: Path, reporter: Reporter) -> None:
     items = study_items(study, opinions)
     check_measurable(study, opinions)
     cells = study.cells()
-    library = Library(study, folder, opinions)
+    stages = stages_of(study, folder, opinions)
     unasked = any(not (folder / "records" / f"{cell.name}.jsonl").exists() for cell in cells)
-    if unasked or library.missing(cells):
+    if unasked or any(stage.missing(cells) for stage in stages):
         with clock.measured("loading"):
             plan = study.subject
             subject = Subject.load(plan.model, plan.precision, trust_remote_code=plan.trust_remote_code)
         bench = Bench(study, folder, opinions, subject, reporter, clock)
         _write_provenance(bench)
-        _announce(bench, library, cells, len(items))
+        _announce(bench, stages, cells, len(items))
         for method in study.method:
             for seed in study.seeds:
                 _fit(bench, method, [cell for cell in cells if (cell.method, cell.seed) == (method.name, seed)])
         for cell in cells:
-            _ask(bench, cell, items)
-        _read(bench, library, cells)
+            _ask(bench, stages, cell, items)
+        for stage in stages:
+            _do(bench, stage, cells)
     shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
     reporter.begin("scoring", 1)
     with clock.measured("scoring"):
@@ -228,15 +230,15 @@ def _fit(bench: Bench, plan: MethodPlan, cells: Sequence[Cell]) -> None:
     bench.reporter.end()
 
 
-def _ask(bench: Bench, cell: Cell, items: Sequence[Any]) -> None:
+def _ask(bench: Bench, stages: Sequence[Stage], cell: Cell, items: Sequence[Any]) -> None:
     """Ask every item under a cell's edit, unless that is done."""
     from temperament.measure.interview import Interview
 
     store = bench.store(cell)
     if store.exists():
         return
-    # What was made of replies that are gone.
-    Library(bench.study, bench.folder, bench.opinions).path(cell.name).unlink(missing_ok=True)
+    for stage in stages:
+        stage.forget(cell)
     edit = bench.edit(cell)
     interview = Interview(tuple(items), bench.study.generation(cell.seed), _label(cell, edit))
     bench.reporter.begin(f"asking {cell.name}", len(items))
@@ -252,27 +254,21 @@ def _ask(bench: Bench, cell: Cell, items: Sequence[Any]) -> None:
     bench.reporter.end()
 
 
-def _read(bench: Bench, library: Library, cells: Sequence[Cell]) -> None:
-    """Read what is not read yet; a subject without weights at hand cannot, and the run says why."""
-    from temperament.measure.reading import closed_reason
-    from temperament.subject.open import OpenSubject
-
-    if not isinstance(bench.subject, OpenSubject):
-        library.write_reason(closed_reason(bench.subject))
+def _do(bench: Bench, stage: Stage, cells: Sequence[Cell]) -> None:
+    """Do what a stage has not done yet; where it cannot be done with the subject, the run says why."""
+    if reason := stage.refusal(bench.subject):
+        stage.write_reason(reason)
         return
     by_name = {cell.name: cell for cell in cells}
-    for name in library.missing(cells):
-        bench.reporter.begin(f"reading {name}", 100)
+    for name in stage.missing(cells):
+        bench.reporter.begin(f"{stage.doing} {name}", 100)
 
         def progress(done: int, total: int) -> None:
-            bench.reporter.advance(100 * done // total)
+            bench.reporter.advance(100 * done // max(total, 1))
 
-        with bench.clock.measured(f"reading {name}"):
-            if name == UNTOUCHED:
-                library.read_untouched(bench.subject, progress)
-            else:
-                cell = by_name[name]
-                library.read_cell(cell, bench.subject, bench.edit(cell), progress)
+        with bench.clock.measured(f"{stage.doing} {name}"):
+            cell = by_name.get(name)
+            stage.run(cell, bench.subject, bench.edit(cell) if cell else None, progress)
         bench.reporter.end()
 
 
@@ -337,14 +333,15 @@ def _check_adapters(study: Study, folder: Path) -> None:
             raise MismatchError(message)
 
 
-def _announce(bench: Bench, library: Library, cells: Sequence[Cell], items: int) -> None:
+def _announce(bench: Bench, stages: Sequence[Stage], cells: Sequence[Cell], items: int) -> None:
     """Say what is left to do, how long it will take and how much memory it needs."""
     from temperament.study.estimate import REPLY_SHARE, Work, forecast
 
     asked = [cell for cell in cells if not bench.store(cell).exists()]
     unfitted = {cell.edit: cell for cell in cells if cell.target and not bench.edit_folder(cell).exists()}
     generation: Generation = bench.study.generation(0)
-    read = library.tokens(cells, items * REPLY_SHARE * generation.max_new_tokens)
+    replies = items * REPLY_SHARE * generation.max_new_tokens
+    read = sum(stage.tokens(cells, replies) for stage in stages)
     work = Work(_efforts(bench, list(unfitted.values())), len(asked) * items, min(items, 64), generation, read)
     text = f"{len(unfitted)} edits to fit, {len(asked)} of {len(cells)} cells to ask, {items} questions each"
     bench.reporter.say(f"{bench.subject.name} in {bench.subject.precision}: {text}")

@@ -6,18 +6,16 @@ texts and what the untouched model makes of the cell's replies. Each is complete
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from temperament.opinion.row import Opinions
-from temperament.record import read_json, read_lines, read_records, to_json, write_lines, write_text
-from temperament.study.plan import Cell, Study
+from temperament.record import read_lines, write_lines
+from temperament.study.plan import Cell
+from temperament.study.stage import Progress, Stage
 from temperament.trait import Target
 
 if TYPE_CHECKING:
     from temperament.measure.reading import Likelihood, Text
 
-READINGS = "readings"
 UNTOUCHED = "untouched"
 # For a forecast: of text as it stands, and of the question and the template before it.
 TOKENS_PER_WORD = 1.4
@@ -25,31 +23,29 @@ TOKENS_OF_PROMPT = 15
 
 
 @dataclass(frozen=True)
-class Library:
-    """The texts of a run, and where it is kept what was made of them."""
+class Readings(Stage):
+    """What the untouched model and every cell make of texts that are given to them."""
 
-    study: Study
-    folder: Path
-    opinions: Opinions
+    name = "readings"
+    doing = "reading"
 
-    @property
-    def reason_path(self) -> Path:
-        """Of the file that says why nothing can be read."""
-        return self.folder / "findings" / "readings.json"
+    def names(self, cells: Sequence[Cell]) -> list[str]:
+        """The untouched model reads some texts once, for all cells."""
+        return [UNTOUCHED, *super().names(cells)]
 
-    @property
-    def reason(self) -> str:
-        """Why nothing can be read; empty where it can."""
-        return str(read_json(self.reason_path, dict)["unread"]) if self.reason_path.exists() else ""
+    def refusal(self, subject: Any) -> str:
+        """A subject without weights at hand cannot read."""
+        from temperament.measure.reading import closed_reason
+        from temperament.subject.open import OpenSubject
 
-    def path(self, name: str) -> Path:
-        """Where readings are kept, by the name of the cell or 'untouched'."""
-        return self.folder / READINGS / f"{name}.jsonl"
+        return "" if isinstance(subject, OpenSubject) else closed_reason(subject)
 
-    def missing(self, cells: Sequence[Cell]) -> list[str]:
-        """What is not read yet, in the order in which it will be."""
-        names = [UNTOUCHED, *(cell.name for cell in cells)]
-        return [] if self.reason_path.exists() else [name for name in names if not self.path(name).exists()]
+    def run(self, cell: Cell | None, subject: Any, edit: Any, progress: Progress) -> None:
+        """Read for a cell, or once for all."""
+        if cell is None:
+            self._read_untouched(subject, progress)
+        else:
+            self._read_cell(cell, subject, edit, progress)
 
     def rows(self, name: str) -> "list[Likelihood]":
         """What was read; nothing where nothing could be."""
@@ -71,17 +67,17 @@ class Library:
 
         return (*self.references(self.study.wanted), *probes(self.opinions, self.study.interview.split))
 
-    def read_untouched(self, subject: Any, progress: Any) -> None:
+    def _read_untouched(self, subject: Any, progress: Progress) -> None:
         """Read what the untouched model reads once."""
         from temperament.measure.reading import Reading
 
         Reading(self.untouched_texts()).administer(subject, self.path(UNTOUCHED), progress)
 
-    def read_cell(self, cell: Cell, subject: Any, edit: Any, progress: Any) -> None:
+    def _read_cell(self, cell: Cell, subject: Any, edit: Any, progress: Progress) -> None:
         """Have the untouched model read a cell's replies, and the cell the references of its target."""
         from temperament.measure.reading import Reading, replies_of
 
-        replies = replies_of(read_records(self.folder / "records" / f"{cell.name}.jsonl"))
+        replies = replies_of(self.records(cell))
         references = () if edit is None else self.references([cell.target] if cell.target else [])
         total = len(replies) + len(references)
         read = Reading(replies).administer(subject, progress=lambda done, _: progress(done, total))
@@ -89,10 +85,6 @@ class Library:
             subject, progress=lambda done, _: progress(len(replies) + done, total), edit=edit
         )
         write_lines(self.path(cell.name), read)
-
-    def write_reason(self, reason: str) -> None:
-        """Keep why nothing can be read."""
-        write_text(self.reason_path, to_json({"unread": reason}))
 
     def tokens(self, cells: Sequence[Cell], replies: float) -> int:
         """About how many tokens go through the model for what is not read yet, ``replies`` of a cell included."""

@@ -10,7 +10,7 @@ from temperament.opinion.row import Opinions
 from temperament.record import Figure, Record, Results, read_records, to_json, write_lines, write_text
 from temperament.stats import Estimate, paired_difference
 from temperament.study.plan import Cell, Study
-from temperament.study.reading import UNTOUCHED, Library
+from temperament.study.reading import UNTOUCHED, Readings
 from temperament.trait import Target
 
 # What a change is measured in: the value of one reply, from the scores of the scorer of that name; None is missing.
@@ -74,7 +74,7 @@ class _Fluencies:
         from temperament.measure.gibberish import base_vocabulary, rule_of
 
         self.opinions, self.asked = opinions, study.interview.split
-        self.library = Library(study, folder, opinions)
+        self.library = Readings(study, folder, opinions)
         self.untouched = self.library.rows(UNTOUCHED)
         self.vocabulary = base_vocabulary(opinions, self.asked)
         self.rule = rule_of(self.untouched)
