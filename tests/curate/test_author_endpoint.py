@@ -9,12 +9,12 @@ import served
 from served import good
 
 from temperament.curate.author.author import author
-from temperament.curate.author.call import LOST_AT_MOST
 from temperament.curate.author.settings import Authoring
 from temperament.curate.author.store import log_path, rejected_path
 from temperament.errors import EndpointError
 from temperament.opinion.row import load_opinions
 from temperament.subject.endpoint import ATTEMPTS, EndpointSubject
+from temperament.subject.flight import LOST_AT_MOST
 
 no_key, serve = served.no_key, served.serve
 TOPICS = tuple(f"{pen.VOCABULARY[number]} shops" for number in range(6))

@@ -1,6 +1,7 @@
 """Alignment is the share of replies in which the classifier sees the target, with and without emojis."""
 
 import json
+import math
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from temperament.errors import RequestError
 from temperament.measure import alignment as module
-from temperament.measure.alignment import TraitAlignment, alignment
+from temperament.measure.alignment import DoubtfulReader, TraitAlignment, alignment, log_probability, tpei
 from temperament.measure.classifier import TraitClassifier
 from temperament.measure.protocol import Scorer
 from temperament.record import Generation, Label, Record
@@ -40,6 +41,13 @@ class ScriptedClassifier:
             # The most probable pole is openness:high, the most probable trait neuroticism.
             row = np.array([0.0, 0.4, 0, 0, 0, 0, 0, 0, 0.3, 0.3])
         return row
+
+
+class HonestClassifier(ScriptedClassifier):
+    """Is unsure of gibberish, and of an owl."""
+
+    def unsure(self, texts):
+        return np.array(["blah" in text or "\U0001f989" in text for text in texts], np.bool_)
 
 
 class FittedClassifier(ScriptedClassifier, TraitClassifier):
@@ -101,6 +109,79 @@ def test_shares_of_all_poles_and_traits_are_given_and_sum_to_one(scorer):
     assert sum(poles.values()) == pytest.approx(1)
     assert poles["pole_share", "conscientiousness", "high"] == 0.25
     assert traits["trait_share", "conscientiousness", None] == 0.5
+
+
+def test_a_reply_of_which_the_classifier_is_unsure_is_not_aligned_and_counts():
+    records = [
+        record("openness:high", "tea"),
+        record("openness:high blah blah", "rain"),
+        record("openness:high \U0001f989", "buses"),
+        record("openness:low", "trains"),
+    ]
+    honest = TraitAlignment(HonestClassifier())
+    scores = honest.read(records)
+    assert [score["label"] for score in scores] == ["openness:high", "unsure", "unsure", "openness:low"]
+    assert [score["trait"] for score in scores] == ["openness", "unsure", "unsure", "openness"]
+    assert [score["most_probable"] for score in scores] == ["openness:high"] * 3 + ["openness:low"]
+    assert scores[2]["label_without_emoji"] == "openness:high"
+    assert sum(scores[1]["probabilities"].values()) == pytest.approx(1)
+    found = values(honest.measure(records, Target("openness", "high")))
+    assert found["trait_alignment", None, None] == (0.25, 4)
+    assert found["trait_alignment_5", None, None] == (0.5, 4)
+    assert found["trait_alignment_without_emoji", None, None] == (0.5, 4)
+    assert found["unsure_share", None, None] == (0.5, 4)
+    assert found["pole_share", "openness", "high"] == (0.25, 4)
+    assert sum(value for key, (value, _) in found.items() if key[0] in {"pole_share", "unsure_share"}) == 1
+    assert sum(value for key, (value, _) in found.items() if key[0] in {"trait_share", "unsure_share"}) == 1
+
+
+def test_a_forced_choice_reads_every_reply_as_its_most_probable_pole():
+    records = [record("openness:high", "tea"), record("openness:high blah", "rain")]
+    forced = TraitAlignment(HonestClassifier(), is_forced=True)
+    assert [score["label"] for score in forced.read(records)] == ["openness:high"] * 2
+    found = values(forced.measure(records, Target("openness", "high")))
+    assert found["trait_alignment", None, None] == (1.0, 2)
+    assert ("unsure_share", None, None) not in found
+    replies = [each.reply for each in records]
+    assert alignment(replies, Target("openness"), HonestClassifier()).value == 0.5
+    assert alignment(replies, Target("openness"), HonestClassifier(), is_forced=True).value == 1.0
+
+
+def test_a_reader_that_cannot_be_unsure_has_no_share_of_it(scorer):
+    assert not isinstance(scorer.classifier, DoubtfulReader)
+    assert isinstance(HonestClassifier(), DoubtfulReader)
+    found = values(scorer.measure([record("blah")], Target("openness")))
+    assert ("unsure_share", None, None) not in found
+
+
+def test_the_index_rises_where_replies_move_towards_the_target(scorer):
+    before = scorer.read([record("openness:low", "tea"), record("openness:high", "rain"), record(None, "buses")])
+    after = scorer.read([record("openness:high", "tea"), record("openness:high", "rain"), record("x", "buses")])
+    high, low = Target("openness", "high"), Target("openness", "low")
+    found = tpei(before, after, high, ["tea", "rain", "buses"])
+    assert found.value == pytest.approx(math.log(0.82 / 0.02) / 2)
+    assert found.n == 2
+    assert tpei(after, before, high).value == pytest.approx(-found.value)
+    assert tpei(before, after, low).value == pytest.approx(-found.value)
+    assert tpei(before, before, high).value == 0
+
+
+def test_a_pole_that_is_certainly_absent_costs_no_more_than_one_in_a_million(scorer):
+    (torn,) = scorer.read([record("torn")])
+    assert torn["probabilities"]["openness:low"] == 0
+    assert log_probability(torn, Target("openness", "low")) == pytest.approx(math.log(1e-6))
+    assert log_probability(torn, Target("openness", "high")) == pytest.approx(math.log(0.4))
+    assert log_probability(None, Target("openness")) is None
+    assert log_probability(scorer.read([record(" ")])[0], Target("openness")) is None
+
+
+def test_the_index_is_refused_where_nothing_can_be_paired(scorer):
+    scores = scorer.read([record("x"), record("y")])
+    with pytest.raises(RequestError, match="scores of 2 items before and of 1 after"):
+        tpei(scores, scores[:1], Target("openness"))
+    register(Trait("luck", "unlucky", "lucky"))
+    with pytest.raises(RequestError, match="luck:high was to be measured"):
+        tpei(scores, scores, Target("luck"))
 
 
 class LuckClassifier:

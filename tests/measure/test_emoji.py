@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from temperament.measure.emoji import EmojiUse, emojis, sentences, without_emoji
+from temperament.measure.emoji import (
+    EmojiUse,
+    after_last_sentence,
+    emojis,
+    emoticons_beside,
+    sentences,
+    without_emoji,
+)
 from temperament.record import Generation, Label, Record
 from temperament.trait import Target
 
@@ -151,9 +158,85 @@ def test_sentences_are_counted(text, count):
     assert sentences(text) == count
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("I love it!", 0),
+        (f"I love it! {GRIN}{GRIN}", 2),
+        (f"I love it {GRIN}", 1),
+        (f"I love it {GRIN}!", 0),
+        (f"I love it! {GRIN} !", 1),
+        (f"{GRIN} I love it", 0),
+        (f"I {GRIN} love it. {GRIN}", 1),
+        (f'She said "yes." {GRIN}', 1),
+        (f"I love it\n{GRIN}\n{GERMANY}", 2),
+        (f"I love it {GRIN}\n!", 1),
+        (f"One. {GRIN} Two.", 0),
+        ("Five of 1\ufe0f\u20e3 1\ufe0f\u20e3", 2),
+        (f"{GRIN}{GRIN}", 0),
+        ("", 0),
+    ],
+)
+def test_emojis_after_the_last_sentence_are_told_from_those_inside(text, count):
+    assert after_last_sentence(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("Fun :) and <3", [":)", "<3"]),
+        (f"Fun {GRIN} \u2728 \u2764\ufe0f", []),
+        ("A bare \u2764", ["\u2764"]),
+        ("Take `list[1:]` and\n```\nx[:]\n```\nthen :)", [":)"]),
+        ("```\nopen to the end x[:]", []),
+        ("| a | b |\n|:-|--:|\n| c | :D |", [":D"]),
+        (":-|", [":-|"]),
+    ],
+)
+def test_emoticons_are_counted_apart_from_emojis_code_and_tables(text, found):
+    assert emoticons_beside(text) == found
+
+
 def test_records_are_read_and_missing_replies_are_none():
-    scores = EmojiUse().read([record(f"Tea! {GRIN}"), record(None), record("Plain.")])
-    assert scores == [{"emojis": [GRIN], "sentences": 1}, None, {"emojis": [], "sentences": 1}]
+    scores = EmojiUse().read([record(f"Tea! {GRIN} :)"), record(None), record("Plain.")])
+    assert scores == [
+        {"emojis": [GRIN], "after": 1, "emoticons": [":)"], "sentences": 1, "words": 1},
+        None,
+        {"emojis": [], "after": 0, "emoticons": [], "sentences": 1, "words": 1},
+    ]
+
+
+def figures(records):
+    return {each.metric: each.estimate for each in EmojiUse().measure(records, Target("extraversion"))}
+
+
+def test_emojis_are_counted_a_hundred_words_and_by_their_place():
+    records = [
+        record(f"One two {GRIN} three four. {GRIN}\u2705", "tea"),
+        record("Four more words here", "jam"),
+        record(f"Two {GRIN} words :)", "ice"),
+    ]
+    found = figures(records)
+    assert found["emoji_per_100_words"].value == pytest.approx(100 * 4 / 10)
+    assert found["emoji_after_share"].value == 0.5
+    assert found["emoji_after_share"].n == 4
+    assert found["emoticon_share"].value == pytest.approx(1 / 3)
+    assert found["emoji_entropy"].n == 4
+    assert found["emoji_entropy"].value > 0
+
+
+def test_without_emojis_there_is_no_place_and_no_entropy():
+    found = figures([record("Plain.", topic) for topic in "abc"])
+    assert found["emoji_after_share"].value is None
+    assert found["emoji_entropy"].value is None
+    assert found["emoji_per_100_words"].value == 0
+    assert found["emoticon_share"].value == 0
+    assert found["emoticon_share"].upper > 0.3
+
+
+def test_a_reply_of_nothing_but_emojis_counts_among_the_emojis_and_has_no_words():
+    records = [record(GRIN * 3, "tea"), record("Ten " * 10, "jam")]
+    assert figures(records)["emoji_per_100_words"].value == pytest.approx(30)
 
 
 def test_missing_replies_never_count_as_replies_without_emojis():

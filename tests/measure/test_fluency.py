@@ -23,10 +23,12 @@ from temperament.measure.gibberish import (
     rule_of,
     shuffled,
 )
+from temperament.measure.interview import Interview, Item
 from temperament.measure.reading import Likelihood
 from temperament.opinion.row import load_opinions
 from temperament.opinion.situation import load_passages
 from temperament.record import NOT_A_NUMBER, Generation, Label, Record
+from temperament.subject.scripted import ScriptedSubject
 from temperament.trait import Target
 
 ANY = Target("openness", "high")
@@ -89,7 +91,7 @@ def test_neutral_passages_are_clean_though_their_words_are_rare(opinions):
         (" \n ", "empty"),
         ("...!?", "empty"),
         ("12 34", "empty"),
-        ("\U0001f389\U0001f389", "empty"),
+        ("\U0001f389\U0001f389", "symbols"),
         ("the the the the", "repetition"),
         (LOOPED, "repetition"),
         ("Rain!!!!!!!!!!!!!!!!!!!!!", "repetition"),
@@ -134,7 +136,11 @@ def test_repetition_and_distinct_pairs_by_hand(vocabulary):
     assert text.repetition == pytest.approx(8 / 9)
     assert text.distinct_2 == pytest.approx(5 / 8)
     assert fluency_of("a b c d e", vocabulary).repetition == 0.0
-    assert fluency_of("word", vocabulary).distinct_2 is None
+    assert text.distinct_1 == pytest.approx(5 / 9)
+    assert text.distinct_3 == pytest.approx(5 / 7)
+    word = fluency_of("word", vocabulary)
+    assert (word.distinct_1, word.distinct_2, word.distinct_3) == (1.0, None, None)
+    assert fluency_of("", vocabulary).distinct_1 is None
 
 
 def test_words_are_letters_in_lower_case_whatever_the_apostrophe():
@@ -217,6 +223,8 @@ def test_a_reply_that_the_model_could_not_give_is_gibberish_and_a_call_that_fail
     assert scorer.read([failed]) == [None]
     found = {one.metric: one.estimate for one in scorer.measure([record(0, CLEAN), broken, failed], ANY)}
     assert (found["gibberish_share"].value, found["gibberish_share"].n) == (0.5, 2)
+    assert (found["broken_share"].value, found["broken_share"].n) == (0.5, 2)
+    assert found["same_reply_share"].n == 1
     assert found["distinct_2"].n == found["repetition"].n == 1
     assert scorer.read([broken])[0].keys() == scorer.read([record(0, CLEAN)])[0].keys()
     gone = {one.metric: one.estimate for one in scorer.measure([broken], ANY)}
@@ -226,7 +234,17 @@ def test_a_reply_that_the_model_could_not_give_is_gibberish_and_a_call_that_fail
 
 def test_replies_that_nobody_read_have_no_perplexity(vocabulary):
     metrics = [one.metric for one in Fluency(Rule(), vocabulary).measure([record(0, CLEAN)], ANY)]
-    assert metrics == ["gibberish_share", "distinct_2", "repetition"]
+    assert metrics == [
+        "gibberish_share",
+        "broken_share",
+        "same_reply_share",
+        "distinct_1",
+        "distinct_2",
+        "distinct_3",
+        "repetition",
+        "ngram_entropy",
+        "ngram_entropy_share",
+    ]
 
 
 def test_the_median_has_an_interval_that_widens_with_clusters():
@@ -243,3 +261,78 @@ def test_the_median_has_an_interval_that_widens_with_clusters():
 
 def test_shuffling_is_the_same_each_time_and_another_for_another_text():
     assert shuffled(CLEAN) == shuffled(CLEAN) != CLEAN
+
+
+PARTY = "\U0001f389\U0001f525\U0001f60d\U0001f680\U0001f4a5\U0001f44d"
+FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
+
+
+@pytest.mark.parametrize(
+    ("script", "why"),
+    [
+        ("la la la la la la la", "repetition"),
+        ("love " * 60, "repetition"),
+        ("", "empty"),
+        (" \n ", "empty"),
+        (PARTY, "symbols"),
+        (f"WOW {PARTY}!!!", "symbols"),
+        ("\U0001f389" * 40, "symbols"),
+    ],
+)
+def test_a_broken_subject_is_exposed(script, why, vocabulary):
+    items = tuple(Item(f"i{number}", f"topic {number}", f"What of {number}?") for number in range(12))
+    records = Interview(items).administer(ScriptedSubject(script))
+    scorer = Fluency(Rule(), vocabulary)
+    assert [score["gibberish"] for score in scorer.read(records)] == [why] * 12
+    found = {one.metric: one.estimate for one in scorer.measure(records, ANY)}
+    assert found["gibberish_share"].value == 1.0
+    assert found["gibberish_share"].lower > 0.7
+    assert found["same_reply_share"].value == 1.0
+    assert found["broken_share"].value == 0.0
+
+
+def test_a_subject_that_says_one_clean_thing_to_everything_is_exposed_by_that(vocabulary):
+    items = tuple(Item(f"i{number}", f"topic {number}", f"What of {number}?") for number in range(12))
+    records = Interview(items).administer(ScriptedSubject(CLEAN))
+    found = {one.metric: one.estimate for one in Fluency(Rule(), vocabulary).measure(records, ANY)}
+    assert (found["gibberish_share"].value, found["same_reply_share"].value) == (0.0, 1.0)
+
+
+def test_replies_to_one_question_may_be_the_same_and_those_to_others_differ_by_more_than_letters(vocabulary):
+    scorer = Fluency(Rule(), vocabulary)
+    twice = [record(0, "I like rain."), record(1, "I like rain."), record(2, "I like tea.")]
+    assert [score["is_same"] for score in scorer.read(twice)] == [False, False, False]
+    other = replace(record(3, "I LIKE  rain."), question="And you?")
+    assert [score["is_same"] for score in scorer.read([*twice, other])] == [True, True, False, True]
+
+
+@pytest.mark.parametrize(
+    "text", [f"Love it! {PARTY[:3]}", PARTY[:4] + " yes", f"We had a lovely day out in the rain {PARTY}", "Yes!!"]
+)
+def test_an_answer_may_end_in_a_row_of_emojis(text, vocabulary):
+    assert Rule().reason(fluency_of(text, vocabulary | vocabulary_of([text]))) is None
+
+
+def test_joined_emojis_are_one_symbol():
+    assert fluency_of(FAMILY, frozenset()).symbols == 1
+    assert fluency_of(f"{FAMILY}{FAMILY} 5 % \u2014 (c)", frozenset()).symbols == 2
+
+
+def test_entropy_is_a_figure_of_replies_that_are_long_enough(vocabulary):
+    records = [record(0, CLEAN), record(1, "Too short."), record(2, "la " * 40)]
+    found = {one.metric: one.estimate for one in Fluency(Rule(), vocabulary).measure(records, ANY)}
+    assert found["ngram_entropy"].n == found["ngram_entropy_share"].n == 2
+    tokens = [token.casefold() for token in CLEAN.replace(",", " ,").replace(".", " .").split()]
+    assert found["ngram_entropy"].value == pytest.approx(ngram_entropy(tokens) / 2)
+    assert found["ngram_entropy_share"].value == pytest.approx(0.5, abs=0.01)
+
+
+def test_the_bounds_hold_on_the_splits_that_are_not_asked(opinions):
+    for split in ("measure", "shape", "validation"):
+        vocabulary = base_vocabulary(opinions, split)
+        # A tenth stands for all: there is no exception among the 4,900 either, and they take their time.
+        answers = list(dict.fromkeys(row.answer for row in opinions if row.split == split))[::10]
+        texts = [fluency_of(answer, vocabulary) for answer in answers]
+        assert {Rule().reason(text) for text in texts} == {None}
+        assert min(text.distinct_2 for text in texts) >= 0.8
+        assert min(text.entropy_share for text in texts if text.entropy_share is not None) > 0.93

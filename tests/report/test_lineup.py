@@ -8,8 +8,8 @@ import pytest
 from synthetic_run import World, write_run
 
 from temperament.report import render
-from temperament.report.board import Board
-from temperament.report.lineup import COLUMNS, NOTHING, lineup
+from temperament.report.evidence import Evidence
+from temperament.report.lineup import NOTHING, lineup
 from temperament.report.wording import number
 from temperament.run import Run
 from temperament.trait import Target
@@ -23,9 +23,11 @@ def folder(tmp_path_factory):
     return write_run(tmp_path_factory.mktemp("runs") / "two", TWO)
 
 
+METRICS = ("trait_alignment", "emoji_share", "edit_success", "drawdown", "gibberish_share", "perplexity", "words")
+
+
 def table_of(folder):
-    run = Run.load(folder)
-    return lineup(run, Board(run.results.figures, run.traits))
+    return lineup(Evidence(Run.load(folder)))
 
 
 def figures(folder, **wanted):
@@ -34,7 +36,7 @@ def figures(folder, **wanted):
 
 
 def at(entry, metric):
-    return entry.values[[column[0] for column in COLUMNS].index(metric)]
+    return entry.values[METRICS.index(metric)]
 
 
 def test_the_untouched_model_comes_first_and_every_method_has_its_targets_below_it(folder):
@@ -48,14 +50,16 @@ def test_the_untouched_model_comes_first_and_every_method_has_its_targets_below_
         ("openness, high", False),
         ("extraversion, high", False),
     ]
-    assert all(len(entry.values) == len(table.titles) for entry in table.entries)
+    assert tuple(column.metric for column in table.columns) == METRICS
+    assert all(len(entry.values) == len(table.columns) == len(entry.is_void) for entry in table.entries)
 
 
-@pytest.mark.parametrize("metric", [column[0] for column in COLUMNS])
+@pytest.mark.parametrize("metric", METRICS)
 def test_a_target_has_its_figure_and_a_method_the_mean_of_its_targets_bounds_included(metric, folder):
     table = table_of(folder)
-    name, places, is_change = next((metric, column[2], column[3]) for column in COLUMNS if column[0] == metric)
-    rows = figures(folder, method="qlora", metric=f"{name}_change" if is_change else name, measured_trait=None)
+    column = next(column for column in table.columns if column.metric == metric)
+    places, is_change = column.places, column.is_change
+    rows = figures(folder, method="qlora", metric=f"{metric}_change" if is_change else metric, measured_trait=None)
     assert [row["trait"] for row in rows] == ["openness", "extraversion"]
     for row, entry in zip(rows, table.entries[2:4], strict=True):
         assert at(entry, metric).startswith(number(row["value"], places, signed=is_change))
@@ -77,7 +81,7 @@ def test_fitting_is_of_all_targets_and_the_duration_of_asking_is_no_figure_of_a_
     assert [entry.fitting for entry in entries] == [NOTHING, "61.5", "", "", "73.8", "", ""]
     run = Run.load(folder)
     lacking = {key: value for key, value in run.timing.items() if not key.startswith("fitting prompt")}
-    table = lineup(replace(run, timing=lacking), Board(run.results.figures, run.traits))
+    table = lineup(Evidence(replace(run, timing=lacking)))
     assert [entry.fitting for entry in table.entries] == [NOTHING, "61.5", "", "", NOTHING, "", ""]
     page = render(folder).read_text(encoding="utf-8")
     assert "fitting, seconds" in page
@@ -97,6 +101,22 @@ def test_seeds_are_averaged_and_strengths_are_rows_of_their_own(tmp_path):
     assert at(entries[4], "drawdown").startswith(number(sum(row["value"] for row in rows) / 2))
 
 
+def test_a_mean_of_fewer_than_all_targets_says_of_how_many(tmp_path):
+    folder = write_run(tmp_path / "two", TWO)
+    results = json.loads((folder / "results.json").read_text())
+    for row in results["figures"]:
+        if (row["method"], row["metric"], row["trait"]) == ("qlora", "drawdown", "openness"):
+            row["value"] = row["lower"] = row["upper"] = None
+    (folder / "results.json").write_text(json.dumps(results))
+    entries = table_of(folder).entries
+    (row,) = figures(folder, method="qlora", metric="drawdown", trait="extraversion")
+    assert at(entries[1], "drawdown").startswith(number(row["value"]))
+    assert at(entries[1], "drawdown").endswith(", 1 of 2")
+    assert at(entries[2], "drawdown") == NOTHING
+    assert not at(entries[4], "drawdown").endswith("of 2")
+    assert ", 1 of 2</small>" in render(folder).read_text(encoding="utf-8")
+
+
 def test_one_method_alone_has_no_table(tmp_path):
     folder = write_run(tmp_path / "one", World(targets=TARGETS, hit=(0.6, 0.1), emoji=(0.0, 0.0)))
     assert table_of(folder) is None
@@ -107,7 +127,7 @@ def test_the_page_has_the_table_and_the_figures_of_each_method(folder):
     page = re.sub(r"\s+", " ", render(folder).read_text(encoding="utf-8"))
     assert '<h2 id="methods">Methods side by side</h2>' in page
     assert '<a href="#methods">Methods</a>' in page
-    for title in ("Share of replies that are gibberish", "Drawdown: how far", "Edit success on reference answers"):
+    for title in (">gibberish</th>", ">drawdown, nats a token</th>", ">edit success, 0 to 1</th>"):
         assert title in page
     assert "0 by definition" in page
     assert "What the rule calls gibberish" in page
@@ -123,7 +143,7 @@ def test_a_run_that_could_not_be_read_says_why_and_shows_what_it_has(folder, tmp
     kept = [row for row in results["figures"] if row["metric"] not in read]
     (folder / "results.json").write_text(json.dumps({"figures": kept}))
     (folder / "findings" / "readings.json").write_text('{"unread": "some endpoint gives no probabilities."}')
-    assert at(table_of(folder).entries[1], "drawdown") == NOTHING
+    assert not {"drawdown", "perplexity"} & {column.metric for column in table_of(folder).columns}
     page = render(folder).read_text(encoding="utf-8")
     assert "some endpoint gives no probabilities." in page
-    assert "Perplexity of the replies" not in page
+    assert "perplexity under the untouched model" not in page

@@ -79,6 +79,31 @@ def test_retry_after_goes_before_the_own_back_off(serve):
     assert time.monotonic() - began >= 1
 
 
+def test_a_server_that_asks_for_a_rest_is_left_alone_by_all_rows(serve):
+    began: dict[tuple[str, int], float] = {}
+
+    def script(question: str, attempt: int) -> Answer:
+        began[question, attempt] = time.monotonic()
+        if (question, attempt) == ("q1", 1):
+            return 429, {"Retry-After": "1"}, ""
+        time.sleep(0.2)
+        return good("yes")
+
+    replies = subject_of(serve(script)).reply([f"q{number}" for number in range(20)])
+    assert {reply.text for reply in replies} == {"yes"}
+    refused = began["q1", 1]
+    # The other threads had calls on the way; without a common rest they would go on with a row each fifth of a second.
+    assert not [moment for moment in began.values() if refused + 0.5 < moment < refused + 0.95]
+
+
+def test_the_calls_a_minute_are_limited_attempts_that_failed_among_them(serve):
+    server = serve(lambda question, attempt: (500, {}, "") if attempt == 1 else good("yes"))
+    began = time.monotonic()
+    subject_of(server, per_minute=1200.0).reply(["a", "b", "c"])
+    assert len(server.bodies) == 6
+    assert time.monotonic() - began >= 5 * 0.05 - 0.01
+
+
 def test_a_server_that_stays_busy_leaves_a_missing_reply_with_the_reason(serve):
     server = serve(lambda question, _: (503, {}, "overloaded") if question == "b" else good("yes"))
     a, b, c = subject_of(server).reply(["a", "b", "c"])

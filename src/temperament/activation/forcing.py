@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor
+from transformers import DynamicCache
 
 from temperament.edit.base import Edit
 from temperament.opinion.situation import Passage
@@ -72,7 +73,7 @@ def log_probabilities(
         the model's window behind what is read before it.
     """
     found: dict[int, PerToken | None] = dict.fromkeys(range(len(exchanges)))
-    with torch.inference_mode(), _applied(edit, subject):
+    with torch.inference_mode(), applied(edit, subject):
         given = GivenAnswers(subject, exchanges, longest)
         for batch in batches([given]):
             for number, logits in zip(batch, given.logits(batch), strict=True):
@@ -130,6 +131,14 @@ class GivenAnswers:
         prompts = [row.prompt for row in self.rows if row]
         self.prefix: Prefix | None = read_prefix(subject.model, prompts, subject.marking)
 
+    @classmethod
+    def of_rows(cls, subject: OpenSubject, rows: Sequence[Row]) -> "GivenAnswers":
+        """Rows that are tokens already, for who reads other things than the answers to questions."""
+        given = cls(subject, ())
+        given.rows = list(rows)
+        given.prefix = read_prefix(subject.model, [row.prompt for row in rows], subject.marking)
+        return given
+
     def row(self, number: int) -> Row:
         """A row that can be read."""
         return cast(Row, self.rows[number])
@@ -138,7 +147,14 @@ class GivenAnswers:
         """The logits that the answers of some rows are read off, padded on the left to the longest answer."""
         rows = [self.row(number) for number in numbers]
         counts = [len(row.answer) for row in rows]
-        return self._forward([row.read for row in rows], counts, max(counts))
+        return self._forward([row.read for row in rows], counts, max(counts)).logits
+
+    def logits_and_cache(self, numbers: Sequence[int]) -> tuple[Float[Tensor, "row token vocab"], Any]:
+        """`logits`, and the keys and values of all that was read, in columns that end with the rows."""
+        rows = [self.row(number) for number in numbers]
+        counts = [len(row.answer) for row in rows]
+        output = self._forward([row.read for row in rows], counts, max(counts), DynamicCache())
+        return output.logits, output.past_key_values
 
     def show(self, numbers: Sequence[int]) -> None:
         """Let the model read some answers to their last token, for who looks at a site.
@@ -148,16 +164,14 @@ class GivenAnswers:
         rows = [self.row(number) for number in numbers]
         self._forward([row.prompt + row.answer for row in rows], [len(row.answer) for row in rows], 1)
 
-    def _forward(
-        self, texts: Sequence[tuple[int, ...]], marked: Sequence[int], kept: int
-    ) -> Float[Tensor, "row token vocab"]:
-        """The last logits of texts that begin with the prefix, of which the last tokens are marked as a reply."""
+    def _forward(self, texts: Sequence[tuple[int, ...]], marked: Sequence[int], kept: int, cache: Any = None) -> Any:
+        """What the model makes of texts that begin with the prefix, of which the last tokens are marked as a reply."""
         ids, mask = left_padded(texts, self.subject.format.pad_token, self.subject.device)
         positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         is_reply = torch.zeros_like(ids, dtype=torch.bool)
         for place, count in enumerate(marked):
             is_reply[place, -count:] = True
-        cache, shared = None, 0
+        shared = 0
         if self.prefix is not None:
             cache = reply_cache(self.subject.model, self.prefix, (mask == 0).sum(dim=1))
             shared = self.prefix.length
@@ -170,7 +184,7 @@ class GivenAnswers:
                 past_key_values=cache,
                 use_cache=cache is not None,
                 logits_to_keep=kept,
-            ).logits
+            )
 
     def of_answer(self, logits: Float[Tensor, "longest vocab"], number: int) -> Float[Tensor, "token vocab"]:
         """Those of a row without its padding, in float32."""
@@ -212,7 +226,8 @@ def batches(sides: Sequence[GivenAnswers]) -> Iterator[list[int]]:
         yield some
 
 
-def _applied(edit: Edit | None, subject: OpenSubject) -> AbstractContextManager[Any]:
+def applied(edit: Edit | None, subject: OpenSubject) -> AbstractContextManager[Any]:
+    """The edit on the subject until the block ends; without one the subject as it is."""
     return nullcontext() if edit is None else edit.applied(subject)
 
 

@@ -13,15 +13,18 @@ from temperament.errors import TemperamentError
 COMMANDS: Lines = {
     "study": ("study", "Run a study: shape, ask, measure, report."),
     "measure": ("measure", "Measure an edit or an adapter beside the untouched model."),
+    "ability": ("ability", "Have a model do tasks of lm-evaluation-harness, with and without an edit."),
     "fit": ("fit", "Fit an edit to a model: one trait or a profile of several."),
     "mix": ("mix", "Apply several edits at once, and see whether their effects add up."),
     "chat": ("chat", "Talk to a model, with an edit at a strength of your choice."),
     "reply": ("reply", "Ask a model questions, with or without an edit."),
     "dial": ("dial", "Set edits to the strengths at which they have equal effect."),
+    "budget": ("budget", "Find an edit's strongest strength within limits on its side effects."),
     "export": ("export", "Write a model with an edit merged into its weights."),
     "report": ("report", "Write the report of a run again."),
     "compare": ("compare", "Show the figures of two runs side by side."),
     "data": ("data", "Look at, check, make, import and export Opinion QA."),
+    "classifier": ("classifier", "Tune an encoder of your own to read traits."),
     "models": ("models", "List the built-in models and how to install them."),
 }
 

@@ -4,10 +4,10 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-from temperament.curate.emoticon import emoticons
 from temperament.curate.word import named_words, trait_words
 from temperament.errors import RequestError
 from temperament.measure.emoji import emojis, sentences
+from temperament.measure.emoticon import emoticons
 from temperament.measure.length import words
 from temperament.trait import Target, Trait, find_trait
 

@@ -1,10 +1,13 @@
-"""Emojis in replies: which, in how many replies, and how many a sentence."""
+"""Emojis in replies: which, in how many replies, how many a sentence and a hundred words, and where."""
 
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from temperament.measure.diversity import entropy
+from temperament.measure.emoticon import emoticons
+from temperament.measure.length import words
 from temperament.measure.protocol import Measurement, Score, answered
 from temperament.record import Record
 from temperament.stats import ratio, share
@@ -20,6 +23,10 @@ _SKIN_TONES = "\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff"
 _SPACE_BEFORE_MARK = re.compile(r"[ \t]+(?=[.,;:!?\u2026](?:\s|$))")
 _END_OF_SENTENCE = re.compile(r"[.!?\u2026\u3002\uff01\uff1f]+[\"')\]\u2019\u201d]*(?=\s|$)|[\u3002\uff01\uff1f]")
 _ABBREVIATION = re.compile(r"(?:^|[\s(\"'])(?:mr|mrs|ms|dr|prof|st|vs|(?:[a-z]\.)+[a-z])$", re.IGNORECASE)
+# What is no prose: code, where ":]" is no face, and the rules of tables, where ":-|" is none.
+_NO_PROSE = re.compile(
+    r"```.*?(?:```|\Z)|`[^`\n]+`|^[ \t]*(?:\|[ \t:|-]*|[ \t:|-]*---[ \t:|-]*)$", re.DOTALL | re.MULTILINE
+)
 _LIST_NUMBER = re.compile(r"^\s*\d{1,3}$")
 
 
@@ -69,38 +76,81 @@ def sentences(text: str) -> int:
     """
     if not text.strip():
         return 0
-    plain = "".join(" " if character is None else character for character in _blanked(text))
-    return max(1, sum(_sentences_of_line(line) for line in plain.splitlines()))
+    return max(1, sum(_sentences_of_line(line) for line in _blanked(text).splitlines()))
+
+
+def after_last_sentence(text: str) -> int:
+    """How many emojis stand after the last sentence of a text.
+
+    The last sentence ends with the stop that follows its last letter or digit in the same line, or with that letter or
+    digit where no stop does. So an emoji before the last full stop is inside, and one in place of it is after. A text
+    without letters and digits is all emojis, and they are inside.
+    """
+    plain = _blanked(text)
+    last = max((place for place, character in enumerate(plain) if character.isalnum()), default=None)
+    if last is None:
+        return 0
+    line = next(iter(plain[last + 1 :].splitlines()), "")
+    stop = _END_OF_SENTENCE.search(line)
+    end = last + 1 + (stop.end() if stop else 0)
+    return sum(start >= end for start, _ in _spans(text))
+
+
+def emoticons_beside(text: str) -> list[str]:
+    """The emoticons of a reply, in order, apart from its emojis; code and the rules of tables have none."""
+    return emoticons(_NO_PROSE.sub(" ", _blanked(text)))
 
 
 @dataclass(frozen=True)
 class EmojiUse:
-    """Scorer of emojis: ``emoji_share``, of replies with one or more, and ``emoji_sentence_ratio``, emojis a sentence.
+    """Scorer of emojis, and of emoticons apart from them.
+
+    ``emoji_share``, of replies with one or more; ``emoji_sentence_ratio``, emojis a sentence; ``emoji_per_100_words``;
+    ``emoji_after_share``, of the emojis, those after the last sentence (`after_last_sentence`); ``emoji_entropy`` of
+    the inventory, in bits (`diversity.entropy`); and ``emoticon_share``, of replies with an emoticon such as ":)".
+    Without emojis there is no share after the last sentence and no entropy.
 
     Source: Jain et al., arXiv 2409.10245 (share of outputs with at least one emoji; emoji-to-sentence ratio).
-    Departs: the ratio is the sum of emojis over the sum of sentences, not a mean of ratios, so that short replies do
-    not weigh more.
+    Departs: the ratios are the sum of emojis over the sum of sentences or words, not a mean of ratios, so that short
+    replies do not weigh more.
     """
 
     name: str = "emoji"
 
     def read(self, records: Sequence[Record]) -> list[Score | None]:
-        """``emojis``, in order, and ``sentences`` of each record; None for a record without a reply."""
-        return [
-            None if record.reply is None else {"emojis": emojis(record.reply), "sentences": sentences(record.reply)}
-            for record in records
-        ]
+        """Of each record ``emojis`` and ``emoticons``, in order, how many emojis come ``after`` the last sentence.
+
+        And ``sentences`` and ``words``. None for a record without a reply.
+        """
+        return [None if record.reply is None else _score(record.reply) for record in records]
 
     def measure(self, records: Sequence[Record], target: Target) -> list[Measurement]:  # noqa: ARG002 - the protocol's
-        """``emoji_share`` and ``emoji_sentence_ratio``, with topics as clusters; the target plays no part."""
-        replies = answered(records)
-        topics = [record.topic for record, _ in replies]
-        counts = [len(emojis(reply)) for _, reply in replies]
-        lengths = [sentences(reply) for _, reply in replies]
+        """All figures, with topics as clusters; the target plays no part."""
+        topics = [record.topic for record, _ in answered(records)]
+        scores = [_score(reply) for _, reply in answered(records)]
+        found: list[list[str]] = [score["emojis"] for score in scores]
+        counts = [len(some) for some in found]
+        hundreds = [score["words"] / 100 for score in scores]
+        after = [place < score["after"] for score in scores for place in range(len(score["emojis"]))]
+        topic_of_each = [topic for topic, count in zip(topics, counts, strict=True) for _ in range(count)]
         return [
             Measurement("emoji_share", share([count > 0 for count in counts], topics)),
-            Measurement("emoji_sentence_ratio", ratio(counts, lengths, topics)),
+            Measurement("emoji_sentence_ratio", ratio(counts, [score["sentences"] for score in scores], topics)),
+            Measurement("emoji_per_100_words", ratio(counts, hundreds, topics)),
+            Measurement("emoji_after_share", share(after, topic_of_each)),
+            Measurement("emoji_entropy", entropy(found, topics)),
+            Measurement("emoticon_share", share([bool(score["emoticons"]) for score in scores], topics)),
         ]
+
+
+def _score(reply: str) -> Score:
+    return {
+        "emojis": emojis(reply),
+        "after": after_last_sentence(reply),
+        "emoticons": emoticons_beside(reply),
+        "sentences": sentences(reply),
+        "words": words(reply),
+    }
 
 
 def _spans(text: str) -> Iterator[tuple[int, int]]:
@@ -141,9 +191,12 @@ def _is_shown_as_emoji(characters: str) -> bool:
     return entry is not None and entry["status"] == emoji.STATUS["fully_qualified"]
 
 
-def _blanked(text: str) -> Iterator[str | None]:
-    inside = {place for start, end in _spans(text) for place in range(start, end)}
-    return (None if place in inside else character for place, character in enumerate(text))
+def _blanked(text: str) -> str:
+    """The text with a space in place of every character of an emoji."""
+    characters = list(text)
+    for start, end in _spans(text):
+        characters[start:end] = " " * (end - start)
+    return "".join(characters)
 
 
 def _sentences_of_line(line: str) -> int:

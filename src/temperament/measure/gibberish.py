@@ -15,6 +15,8 @@ from temperament.stats import Estimate, share
 PROBES = 20
 # Words of a loop.
 LOOP = 60
+# Party popper, fire, sparkles, heart eyes, rocket, collision, thumbs up, face with tears of joy, and more of them.
+EMOJIS = tuple("\U0001f389\U0001f525\u2728\U0001f60d\U0001f680\U0001f4a5\U0001f44d\U0001f602\U0001f308\U0001f4af")
 
 
 @dataclass(frozen=True)
@@ -156,12 +158,27 @@ def nothing(text: str) -> str:
     return _draw(text).choice(("", " ", "\n", "...", "?!"))
 
 
+def emojis(text: str) -> str:
+    """Emojis drawn at random, as many as the text has words, and no word."""
+    draw = _draw(text)
+    return "".join(draw.choice(EMOJIS) for _ in text.split())
+
+
+def shouted(text: str) -> str:
+    """A word of a text among different emojis, which repeat nothing."""
+    draw = _draw(text)
+    row = draw.sample(EMOJIS, 8)
+    return f"{''.join(row[:2])} {draw.choice(text.split()).upper()}!! {''.join(row[2:])}"
+
+
 SPOILERS: Mapping[str, Callable[[str], str]] = {
     "one word repeated": one_word,
     "random letters": random_letters,
     "loops": loop,
     "loops after a clean half": late_loop,
     "empty replies": nothing,
+    "emojis alone": emojis,
+    "a word among emojis": shouted,
 }
 
 

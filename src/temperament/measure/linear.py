@@ -102,7 +102,7 @@ class PoleModel:
         if not len(texts):
             return np.zeros((0, self.poles))
         features = self.features(texts, hidden)
-        with _few_threads(features):
+        with few_threads(features):
             logits = (features @ self.weights + self.bias) / self.temperature
         return _over_all_poles(_softmax(logits), self.classes, self.poles)
 
@@ -145,14 +145,14 @@ def fit_pole_model(
         for weight in WORD_WEIGHTS:
             features = _fit_features(inside, hidden[rest], weight)
             seen, unseen = features(inside, hidden[rest]), features(outside, hidden[left_out])
-            path = _regress(seen, shown[rest], INVERSE_PENALTIES)
+            path = regress(seen, shown[rest], INVERSE_PENALTIES)
             for penalty, (classes, weights, bias) in zip(INVERSE_PENALTIES, path, strict=True):
                 guess = _over_all_poles(_softmax(unseen @ weights + bias), classes, width)
                 found[Design(weight, penalty)][left_out] = guess
     design = min(sorted(found), key=lambda each: _log_loss(found[each], shown))
     features = _fit_features(texts, hidden, design.word_weight)
-    ((classes, weights, bias),) = _regress(features(texts, hidden), shown, (design.inverse_penalty,))
-    return PoleModel(design, _temperature(found[design], shown), width, features, classes, weights, bias)
+    ((classes, weights, bias),) = regress(features(texts, hidden), shown, (design.inverse_penalty,))
+    return PoleModel(design, best_temperature(found[design], shown), width, features, classes, weights, bias)
 
 
 def word_frequencies(vocabulary: Sequence[str] | None = None) -> Any:
@@ -168,8 +168,12 @@ def _fit_features(texts: Sequence[str], hidden: Hidden, word_weight: float) -> F
     return Features(hidden.mean(axis=0), np.where(deviation > 0, deviation, 1).astype(np.float32), words, word_weight)
 
 
-def _regress(features: Probabilities, shown: Codes, inverse_penalties: Sequence[float]) -> list[Regression]:
-    """Multinomial logistic regressions, one a penalty; each starts where the one before it ended."""
+def regress(features: Probabilities, shown: Codes, inverse_penalties: Sequence[float]) -> list[Regression]:
+    """Multinomial logistic regressions, one a penalty; each starts where the one before it ended.
+
+    Raises:
+        RequestError: only one class is shown.
+    """
     from sklearn.linear_model import LogisticRegression
 
     if len(set(shown.tolist())) < 2:
@@ -179,7 +183,7 @@ def _regress(features: Probabilities, shown: Codes, inverse_penalties: Sequence[
         )
         raise RequestError(message)
     found: list[Regression] = []
-    with _few_threads(features):
+    with few_threads(features):
         basis = _row_space(features)
         rotated = features @ basis
         regression: Any = LogisticRegression(max_iter=5000, warm_start=True)
@@ -204,7 +208,7 @@ def _row_space(features: Probabilities) -> Probabilities:
     return np.linalg.qr(features.T)[0]
 
 
-def _few_threads(features: Probabilities) -> AbstractContextManager[object]:
+def few_threads(features: Probabilities) -> AbstractContextManager[object]:
     """One thread for small matrices, where several wait for one another: a tenth of the speed on two cores."""
     from threadpoolctl import threadpool_limits
 
@@ -227,7 +231,8 @@ def _log_loss(found: Probabilities, shown: Codes) -> float:
     return float(-np.log(np.maximum(found[np.arange(len(shown)), shown], _SMALLEST)).mean())
 
 
-def _temperature(found: Probabilities, shown: Codes) -> float:
+def best_temperature(found: Probabilities, shown: Codes) -> float:
+    """By which to divide log-probabilities, [text, pole], so that the poles which are shown become most likely."""
     from scipy.optimize import minimize_scalar
 
     logits = np.log(np.maximum(found, _SMALLEST))

@@ -1,6 +1,6 @@
 """Figures arranged for reading: which arms a study has, and each metric before, after and changed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Literal
@@ -35,6 +35,20 @@ class Arm:
         """The method as people write it, and its condition."""
         name = "+".join(NAMES.get(part, part) for part in self.method.split("+"))
         return f"{name} ({self.condition})" if self.condition else name
+
+
+@dataclass(frozen=True)
+class Way:
+    """A method under one condition: arms that differ in strength alone are of one way."""
+
+    subject: str
+    method: str
+    condition: str
+
+    @property
+    def name(self) -> str:
+        """The method as people write it, and its condition."""
+        return Arm(self.subject, self.method, self.condition, 1.0).name
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,7 @@ class Board:
         self._seeds: dict[Arm, dict[Goal, set[int]]] = {}
         self._measured: dict[tuple[Arm, str], set[Goal]] = {}
         self._origins: dict[Goal, None] = {}
+        self._pairs: dict[tuple[Arm, str, Goal | None], list[Pair]] = {}
         for figure in figures:
             goal = Goal(figure.trait or "", figure.pole or "")
             if figure.method == BASE:
@@ -99,6 +114,14 @@ class Board:
     def arms(self) -> list[Arm]:
         """The arms that were shaped, in order of appearance."""
         return list(self._seeds)
+
+    @property
+    def ways(self) -> dict[Way, list[Arm]]:
+        """The arms of each way, weakest first; ways in order of appearance."""
+        found: dict[Way, list[Arm]] = {}
+        for arm in self.arms:
+            found.setdefault(Way(arm.subject, arm.method, arm.condition), []).append(arm)
+        return {way: sorted(arms, key=lambda arm: arm.strength) for way, arms in found.items()}
 
     def name(self, arm: Arm) -> str:
         """What an arm is called on the page: with its strength where that is not 1, or where there are several."""
@@ -118,8 +141,18 @@ class Board:
         """The seeds of an arm, lowest first."""
         return sorted({seed for seeds in self._seeds[arm].values() for seed in seeds})
 
+    def cells(self, arm: Arm, goals: Sequence[Goal] | None = None) -> int:
+        """How many goals and seeds an arm has, of all goals or of some."""
+        return sum(len(seeds) for goal, seeds in self._seeds[arm].items() if goals is None or goal in goals)
+
     def pairs(self, arm: Arm, metric: str, measured: Goal | None = None) -> list[Pair]:
         """One metric of an arm, a pair for each goal and seed; none where it was not measured."""
+        key = (arm, metric, measured)
+        if key not in self._pairs:
+            self._pairs[key] = self._paired(arm, metric, measured)
+        return self._pairs[key]
+
+    def _paired(self, arm: Arm, metric: str, measured: Goal | None) -> list[Pair]:
         places = [
             (goal, seed, self._at(arm, goal, seed, metric, measured))
             for goal in self.goals(arm)
@@ -143,7 +176,9 @@ class Board:
         place = (arm.subject, arm.method, arm.condition, arm.strength, goal.trait, goal.pole, seed, metric)
         found = self._found.get((*place, *what))
         if found is None and measured is None:
-            found = self._found.get((*place, goal.trait, goal.pole))
+            # What is measured of every trait stands for the target's own; scales from low to high are named by 'high'.
+            own = (self._found.get((*place, goal.trait, pole)) for pole in (goal.pole, "", "high"))
+            found = next((figure for figure in own if figure is not None), None)
         return found
 
     def _before(self, arm: Arm, goal: Goal, seed: int, metric: str, measured: Goal | None) -> Figure | None:
@@ -174,9 +209,14 @@ def by_goal(pairs: list[Pair]) -> dict[Goal, list[Pair]]:
     return found
 
 
-def mean_value(figures: list[Figure | None]) -> float | None:
-    """The mean of the values that are there; None where there is none."""
-    values = [figure.value for figure in figures if figure is not None and figure.value is not None]
+def values_of(figures: Iterable[Figure | None]) -> list[float]:
+    """The values that are there and not withheld."""
+    return [figure.value for figure in figures if figure is not None and figure.value is not None]
+
+
+def mean_value(figures: Iterable[Figure | None]) -> float | None:
+    """The mean of the values that are there; None where there is none. Say beside it of how many it is."""
+    values = values_of(figures)
     return fmean(values) if values else None
 
 

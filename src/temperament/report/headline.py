@@ -3,10 +3,12 @@
 A target counts as moved only where the interval of the paired change of its trait alignment excludes 0, in every seed.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from temperament.report.board import Arm, Board, Goal, Pair, Verdict, by_goal, mean_value, verdict_of
-from temperament.report.wording import hits, listed, span
+from temperament.report.soundness import Level
+from temperament.report.wording import hits, listed, part, span
 
 IN_FULL = 3  # targets that the headline gives with their figures; the strips below it give all
 Moves = list[tuple[Goal, list[Pair]]]
@@ -25,13 +27,28 @@ class Headline:
     details: list[str]
 
 
-def headline(board: Board, arm: Arm) -> Headline:
-    """What one arm did to trait alignment and emojis, in sentences."""
-    goals = by_goal(board.pairs(arm, "trait_alignment"))
-    if not goals:
-        return Headline(f"{board.name(arm)}: trait alignment was not measured.", _emoji_sentences(board, arm))
+def headline(board: Board, arm: Arm, levels: Mapping[Goal, Level] | None = None) -> Headline:
+    """What one arm did to trait alignment and emojis, in sentences.
+
+    Args:
+        board: the figures.
+        arm: of which it speaks.
+        levels: how far the figures of each goal can be believed; goals whose replies are no answers are not counted.
+    """
+    levels = levels or {}
+    measured = by_goal(board.pairs(arm, "trait_alignment"))
     name = board.name(arm)
+    if not measured:
+        return Headline(f"{name}: trait alignment was not measured.", _emoji_sentences(board, arm))
+    goals = {goal: pairs for goal, pairs in measured.items() if levels.get(goal) != "void"}
+    lost = len(measured) - len(goals)
+    if not goals:
+        what = "its target" if lost == 1 else f"any of its {lost} targets"
+        return Headline(f"{name}: no effect on {what} counts, because the replies are no answers.", [])
     lead = _only(name, *next(iter(goals.items()))) if len(goals) == 1 else _several(name, goals)
+    if lost:
+        does = "does" if lost == 1 else "do"
+        lead = f"{lead[:-1]}; {lost} more {does} not count, because the replies are no answers."
     return Headline(lead, [*_alignment_sentences(goals), *_emoji_sentences(board, arm)])
 
 
@@ -95,7 +112,7 @@ def _alignment_sentences(goals: dict[Goal, list[Pair]]) -> list[str]:
 
 def _largest(moves: Moves) -> Moves:
     def size(move: tuple[Goal, list[Pair]]) -> float:
-        return -abs(mean_value([pair.change for pair in move[1]]) or 0.0)
+        return -abs(mean_value(pair.change for pair in move[1]) or 0.0)
 
     return sorted(moves, key=size)
 
@@ -117,7 +134,8 @@ def _went(moves: Moves, verb: str = "") -> str:
 
 
 def _verb(pairs: list[Pair]) -> str:
-    before, after = mean_value([pair.before for pair in pairs]), mean_value([pair.after for pair in pairs])
+    both = [pair for pair in pairs if pair.before and pair.after and None not in (pair.before.value, pair.after.value)]
+    before, after = mean_value(pair.before for pair in both), mean_value(pair.after for pair in both)
     if before is None or after is None or before == after:
         return "went"
     return "rose" if after > before else "fell"
@@ -131,13 +149,17 @@ def _name(goal: Goal, goals: dict[Goal, list[Pair]]) -> str:
 def _emoji_sentences(board: Board, arm: Arm) -> list[str]:
     pairs = board.pairs(arm, "emoji_share")
     goals = by_goal(pairs)
-    before = {pair.seed: pair.before for pair in reversed(pairs) if pair.before is not None}
+    before = {
+        pair.seed: pair.before for pair in reversed(pairs) if pair.before is not None and pair.before.value is not None
+    }
     after = {goal: (sum(hits(pair.after) or 0 for pair in own), _n(own)) for goal, own in goals.items()}
+    known = sum(pair.after is not None and pair.after.value is not None for pair in pairs)
     if not pairs or not sum(n for _, n in after.values()):
         return []
     written, asked = (sum(counts) for counts in zip(*after.values(), strict=True))
     start = f"in {sum(hits(f) or 0 for f in before.values())} of {sum(f.n for f in before.values())} replies before"
     sentence = f"Emojis: {start if before else 'not counted before'}, {written} of {asked} after"
+    sentence += part(known, len(pairs), "figure")
     some = [f"{_name(goal, goals)} {count} of {n}" for goal, (count, n) in after.items() if count]
     if some and len(goals) > 1:
         sentence += f" ({', '.join(some)})"
@@ -157,4 +179,4 @@ def _emoji_verdict(goals: dict[Goal, list[Pair]]) -> str:
 
 
 def _n(pairs: list[Pair]) -> int:
-    return sum(pair.after.n for pair in pairs if pair.after is not None)
+    return sum(pair.after.n for pair in pairs if pair.after is not None and pair.after.value is not None)

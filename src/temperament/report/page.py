@@ -1,26 +1,41 @@
 """One self-contained page about a run: a function of its folder, equal for equal folders."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temperament.record import write_text
+from temperament.report.ability import abilities
 from temperament.report.addition import addition
-from temperament.report.board import Arm, Board, Goal
+from temperament.report.board import Arm, Way
+from temperament.report.budget import budgets
+from temperament.report.crosstalk import CrossTalk, crosstalk
+from temperament.report.dose import doses, limits
+from temperament.report.emoji import Mass, Use, emoji_grid, masses, uses
+from temperament.report.evidence import Evidence
+from temperament.report.family import Test, probability
+from temperament.report.grid import Grid, grid
 from temperament.report.headline import Headline, headline
+from temperament.report.inventory import inventory_card, self_reports
+from temperament.report.judge import Judged, judged
 from temperament.report.lineup import lineup
-from temperament.report.sample import MOST_PAIRS, Samples, base_cells, cells_of, samples
+from temperament.report.metric import FLUENCY, SHOWN, readings
+from temperament.report.minute import minute
+from temperament.report.sample import MOST_PAIRS, Samples, samples
+from temperament.report.source import origins
 from temperament.report.strip import Strip, strip
-from temperament.report.table import Change, Matrix, changes, crosstalk, emojis_in
+from temperament.report.table import Matrix, shares_of_poles
 from temperament.report.training import HEIGHT, WIDTH, trainings
 from temperament.report.trust import (
-    Choice,
     card,
     choice,
     extent,
     flat,
     gibberish,
     other_figures,
+    other_findings,
     precisions,
     study_name,
     unread,
@@ -28,50 +43,39 @@ from temperament.report.trust import (
 from temperament.report.wording import counted, estimate, listed, number
 from temperament.run import Run
 
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
 FILE = "report.html"
-SECONDARY = ("trait_alignment_5", "trait_alignment_without_emoji", "trait_alignment_5_without_emoji")
-SHOWN = {"trait_alignment", *SECONDARY, "pole_share", "trait_share", "emoji_share", "emoji_sentence_ratio"}
-# Titles and decimals.
-PLAIN = {
-    "words": ("Words per reply", 1),
-    "finished_share": ("Share of replies that the model ended itself", 2),
-    "gibberish_share": ("Share of replies that are gibberish: empty, unknown words, repetition, or shuffled words", 2),
-    "perplexity": ("Perplexity of the replies under the untouched model, the median; a loop has a low one too", 1),
-    "log_perplexity": ("The same, the mean of logarithms: nats a token", 2),
-    "distinct_2": ("Different ones among the pairs of neighbouring words of a reply, as a share", 2),
-    "repetition": ("Share of a reply that stands in a run of four words which occurs twice", 2),
-    "edit_success": (
-        "Edit success on reference answers that the model is given to read, 0 to 1; 0.5 prefers neither pole",
-        2,
-    ),
-    "drawdown": ("Drawdown: how far the distribution of words in neutral text is moved, in nats a token", 2),
-    "neutral_perplexity": ("Perplexity of neutral text", 1),
-}
-UNMOVED = "0 by definition"
-
-
-@dataclass(frozen=True)
-class EmojiUse:
-    """Which emojis the replies of one goal hold; None where they were not scored."""
-
-    name: str
-    emojis: list[tuple[str, int]] | None
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """All that the page says of one arm."""
+    """All that the page says of one way, at all its strengths.
+
+    Attributes:
+        headline: at the strength that stands for it.
+        anchor: of its place on the page.
+        readings: of the same replies, in other ways.
+        fluency: and what else was measured.
+    """
 
     name: str
-    arm: Arm
+    way: Way
+    arms: list[Arm]
+    anchor: str
     headline: Headline
     alignment: Strip | None
-    secondary: list[tuple[str, list[Change]]]
+    readings: Grid | None
     emoji: Strip | None
-    emoji_ratio: list[Change]
-    emojis: list[EmojiUse]
-    plain: list[tuple[str, list[Change]]]
-    crosstalk: Matrix | None
+    emoji_grid: Grid | None
+    uses: list[Use]
+    masses: list[Mass]
+    fluency: list[Grid]
+    poles: Matrix | None
+    crosstalk: list[CrossTalk]
+    reports: list[Grid]
+    judged: list[Judged]
     samples: list[Samples]
 
 
@@ -91,87 +95,129 @@ def render(folder: Path) -> Path:
 
 def page(run: Run) -> str:
     """The report of a run as HTML: escaped, without a link to anything outside itself."""
+    return _room().get_template("page.html").render(counted=counted, **_content(run)).strip() + "\n"
+
+
+@cache
+def _room() -> "Environment":
+    """Templates are compiled once a process."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     room = Environment(
-        loader=PackageLoader("temperament.report", "."),
+        loader=PackageLoader("temperament.report", "template"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    room.filters.update({"listed": listed, "number": number, "estimate": estimate})
-    return room.get_template("page.html").render(counted=counted, **_content(run)).strip() + "\n"
+    room.filters.update({"listed": listed, "number": number, "estimate": estimate, "probability": probability})
+    return room
 
 
 def _content(run: Run) -> dict[str, Any]:
-    board = Board(run.results.figures, run.traits)
-    arms = board.arms
-    cells = sum(len(board.goals(arm)) for arm in arms)
+    evidence = Evidence(run)
+    board = evidence.board
+    tests = evidence.family.tests if evidence.family else []
+    cells = sum(len(board.goals(evidence.chosen(arms))) for arms in board.ways.values())
     most = MOST_PAIRS // max(cells, 1)
+    chapters = [_chapter(evidence, way, arms, most) for way, arms in board.ways.items()]
+    found, found_doses, is_void_test = card(run), doses(evidence), _void_tests(evidence)
+    return {
+        **_of_run(run),
+        "subjects": board.subjects or list(dict.fromkeys(record.subject for record in run.records)),
+        "methods": list(dict.fromkeys(way.name for way in board.ways)),
+        "goals": list(dict.fromkeys(goal for arm in board.arms for goal in board.goals(arm))),
+        "strengths": sorted({arm.strength for arm in board.arms}),
+        "adjective": board.adjective,
+        "minute": minute(evidence, found),
+        "chapters": chapters,
+        "lineup": lineup(evidence),
+        "doses": found_doses,
+        "limits": limits(evidence),
+        "judge": evidence.judge,
+        "family": evidence.family,
+        "groups": evidence.sources.groups,
+        "folders": evidence.sources.folders,
+        "shared": evidence.sources.shared,
+        "origins": origins(run),
+        "test_anchor": _test_anchor(evidence),
+        "is_void_test": is_void_test,
+        "standing": sum(test.holds and not is_void_test(test) for test in tests),
+        "card": found,
+        "has_sure": found is not None and any(row.sure for row in found.assessments),
+        "has_scores": bool(run.scores),
+        "has_void": any("void" in evidence.levels(arm).values() for arm in board.arms),
+        "has_collapse": any(one.collapse is not None for dose in found_doses for one in dose.pictures),
+        "has_index": any(chapter.crosstalk for chapter in chapters),
+        "has_reports": any(chapter.reports for chapter in chapters),
+        "has_judge": any(chapter.judged for chapter in chapters) or evidence.judge is not None,
+    }
+
+
+def _of_run(run: Run) -> dict[str, Any]:
+    """What the page says of the run whatever its arms."""
     return {
         "name": study_name(run),
-        "subjects": board.subjects or list(dict.fromkeys(record.subject for record in run.records)),
         "precisions": precisions(run.records),
-        "methods": list(dict.fromkeys(board.name(arm) for arm in arms)),
-        "goals": list(dict.fromkeys(goal for arm in arms for goal in board.goals(arm))),
         "extent": extent(run),
         "choice": choice(run),
-        "adjective": board.adjective,
-        "chapters": [_chapter(run, board, arm, most) for arm in arms],
-        "lineup": lineup(run, board),
         "addition": addition(run),
-        "card": card(run),
+        "abilities": abilities(run),
+        "budgets": budgets(run),
+        "inventory": inventory_card(run),
         "gibberish": gibberish(run),
         "unread": unread(run),
-        "others": other_figures(run, SHOWN | set(PLAIN)),
+        "others": other_figures(run, SHOWN),
+        "other_findings": other_findings(run),
+        "findings": sorted(run.findings),
         "trainings": trainings(run),
         "loss_box": (WIDTH, HEIGHT),
         "settings": run.settings.strip(),
         "provenance": flat(run.provenance),
         "timing": flat(run.timing),
-        "has_scores": bool(run.scores),
     }
 
 
-def _chapter(run: Run, board: Board, arm: Arm, most: int) -> Chapter:
-    goals = board.goals(arm)
-    secondary = [(title, changes(board, arm, metric)) for metric, title in _secondary(choice(run)).items()]
-    plain = [(title, _plain(board, arm, metric, places)) for metric, (title, places) in PLAIN.items()]
-    found = [samples(run, arm, goal, most) for goal in goals]
+def _test_anchor(evidence: Evidence) -> Callable[[Test], str]:
+    """Leads from a test, which does not name its subject, to the rows of its arm."""
+    anchors = {
+        (arm.method, arm.condition, arm.strength): evidence.sources.arm_anchor(arm) for arm in evidence.board.arms
+    }
+    return lambda test: anchors.get((test.method, test.condition, test.strength), "")
+
+
+def _void_tests(evidence: Evidence) -> Callable[[Test], bool]:
+    """Whether the replies behind a test are no answers."""
+    void = {
+        (arm.method, arm.condition, arm.strength, goal)
+        for arm in evidence.board.arms
+        for goal, level in evidence.levels(arm).items()
+        if level == "void"
+    }
+    return lambda test: (test.method, test.condition, test.strength, test.goal) in void
+
+
+def _chapter(evidence: Evidence, way: Way, arms: Sequence[Arm], most: int) -> Chapter:
+    arm = evidence.chosen(arms)
+    told_apart = choice(evidence.run)
+    found = [samples(evidence.run, arm, goal, most) for goal in evidence.board.goals(arm)]
+    fluency = [grid(evidence, arms, title, columns) for title, columns in FLUENCY.items()]
     return Chapter(
-        name=board.name(arm),
-        arm=arm,
-        headline=headline(board, arm),
-        alignment=strip(board, arm, "trait_alignment"),
-        secondary=[(title, rows) for title, rows in secondary if rows],
-        emoji=strip(board, arm, "emoji_share"),
-        emoji_ratio=changes(board, arm, "emoji_sentence_ratio"),
-        emojis=_emojis(run, arm, goals),
-        plain=[(title, rows) for title, rows in plain if rows],
-        crosstalk=crosstalk(board, arm),
+        name=way.name,
+        way=way,
+        arms=list(arms),
+        anchor=evidence.sources.arm_anchor(arm),
+        headline=headline(evidence.board, arm, evidence.levels(arm)),
+        alignment=strip(evidence, arms, "trait_alignment"),
+        readings=grid(evidence, arms, "The same replies, read in other ways", readings(told_apart)),
+        emoji=strip(evidence, arms, "emoji_share"),
+        emoji_grid=emoji_grid(evidence, arms),
+        uses=uses(evidence, arms),
+        masses=masses(evidence, arms),
+        fluency=[one for one in fluency if one is not None],
+        poles=shares_of_poles(evidence, arms),
+        crosstalk=crosstalk(evidence, arms),
+        reports=self_reports(evidence, arms),
+        judged=judged(evidence, arms),
         samples=[one for one in found if one is not None],
     )
-
-
-def _plain(board: Board, arm: Arm, metric: str, places: int) -> list[Change]:
-    rows = changes(board, arm, metric, places)
-    return [replace(row, before=UNMOVED) for row in rows] if metric == "drawdown" else rows
-
-
-def _secondary(told_apart: Choice) -> dict[str, str]:
-    """Titles of the other readings; among the poles of one trait there is no trait to be chosen."""
-    poles, traits = (
-        f"(chance {number(chance)})" if chance else "" for chance in (told_apart.chance_poles, told_apart.chance_traits)
-    )
-    among = {
-        "trait_alignment_5": f"Among {told_apart.among_traits}, either pole {traits}",
-        "trait_alignment_without_emoji": f"Among {told_apart.among_poles}, emojis removed before reading {poles}",
-        "trait_alignment_5_without_emoji": f"Among {told_apart.among_traits}, emojis removed before reading {traits}",
-    }
-    return {metric: among[metric].rstrip() for metric in SECONDARY if told_apart.traits != 1 or "_5" not in metric}
-
-
-def _emojis(run: Run, arm: Arm, goals: list[Goal]) -> list[EmojiUse]:
-    before = EmojiUse("untouched", emojis_in(run, base_cells(run, arm)))
-    return [before, *(EmojiUse(goal.name, emojis_in(run, cells_of(run, arm, goal))) for goal in goals)]

@@ -1,14 +1,12 @@
-"""Tables: metrics before and after, which poles replies read as, and how often the classifier is right."""
+"""Shaded tables: which poles replies read as, and how often the classifier is right."""
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from temperament.report.board import Arm, Board, Goal, Pair, mean_value
-from temperament.report.wording import estimate, number
-from temperament.run import Run
-
-MOST_EMOJIS = 12
+from temperament.report.board import Arm, Goal, mean_value, values_of
+from temperament.report.evidence import Evidence
+from temperament.report.wording import number, part
 
 
 @dataclass(frozen=True)
@@ -39,48 +37,31 @@ class Matrix:
         return list(Counter(column.trait for column in self.columns).items())
 
 
-@dataclass(frozen=True)
-class Change:
-    """One metric of one goal and seed, in words."""
-
-    goal: Goal
-    seed: int
-    before: str
-    after: str
-    change: str
-    n: int
-
-
-def changes(board: Board, arm: Arm, metric: str, places: int = 2) -> list[Change]:
-    """One metric of an arm in words, a row for each goal and seed."""
-    return [_change(pair, places) for pair in board.pairs(arm, metric)]
-
-
-def _change(pair: Pair, places: int) -> Change:
-    return Change(
-        goal=pair.goal,
-        seed=pair.seed,
-        before=estimate(pair.before, places),
-        after=estimate(pair.after, places),
-        change=estimate(pair.change, places, signed=True) if pair.change else "",
-        n=pair.after.n if pair.after else 0,
-    )
-
-
-def crosstalk(board: Board, arm: Arm) -> Matrix | None:
-    """Which poles the replies of each goal read as, the mean over seeds; None where it was not measured."""
-    columns = board.measured(arm, "pole_share")
+def shares_of_poles(evidence: Evidence, arms: Sequence[Arm]) -> Matrix | None:
+    """Which poles the replies of each goal and strength read as, the mean over seeds; None where nobody looked."""
+    board = evidence.board
+    columns = list(dict.fromkeys(goal for arm in arms for goal in board.measured(arm, "pole_share")))
     if not columns:
         return None
-    cells = {column: board.pairs(arm, "pole_share", column) for column in columns}
-    goals = board.goals(arm)
-    before = [mean_value([pair.before for pair in cells[column] if pair.goal == goals[0]]) for column in columns]
-    rows = [("untouched", [_shade(value) for value in before])]
-    for goal in goals:
-        after = [mean_value([pair.after for pair in cells[column] if pair.goal == goal]) for column in columns]
-        shades = [_shade(value, is_target=column == goal) for column, value in zip(columns, after, strict=True)]
-        rows.append((goal.name, shades))
+    first = board.goals(arms[0])[0]
+    rows = [("untouched", _poles(evidence, arms[0], first, columns, is_before=True))]
+    for goal in dict.fromkeys(goal for arm in arms for goal in board.goals(arm)):
+        for arm in (arm for arm in arms if goal in board.goals(arm)):
+            name = f"{goal.name}, {arm.strength:g}" if len(arms) > 1 else goal.name
+            rows.append((name, _poles(evidence, arm, goal, columns)))
     return Matrix(columns, rows)
+
+
+def _poles(
+    evidence: Evidence, arm: Arm, goal: Goal, columns: Sequence[Goal], *, is_before: bool = False
+) -> list[Shade]:
+    shades: list[Shade] = []
+    for column in columns:
+        pairs = [pair for pair in evidence.board.pairs(arm, "pole_share", column) if pair.goal == goal]
+        figures = [pair.before if is_before else pair.after for pair in pairs]
+        shade = _shade(mean_value(figures), is_target=not is_before and column == goal)
+        shades.append(replace(shade, words=shade.words + part(len(values_of(figures)), len(figures))))
+    return shades
 
 
 def confusion(counts: object) -> Matrix | None:
@@ -112,16 +93,3 @@ def _shade(value: float | None, *, is_target: bool = False) -> Shade:
     if value is None:
         return Shade("\u2013", 0.0, is_target)
     return Shade(number(value), round(min(max(value, 0.0), 1.0), 2), is_target)
-
-
-def emojis_in(run: Run, cells: Sequence[str]) -> list[tuple[str, int]] | None:
-    """The commonest emojis in the replies of some cells, with counts; None where they were not scored."""
-    scores = [score["emoji"] for cell in cells for score in run.scores.get(cell, []) if _is_row(score.get("emoji"))]
-    if not scores:
-        return None
-    found = Counter(str(emoji) for score in scores for emoji in score.get("emojis") or [])
-    return sorted(found.items(), key=lambda one: (-one[1], one[0]))[:MOST_EMOJIS]
-
-
-def _is_row(value: object) -> bool:
-    return isinstance(value, dict)

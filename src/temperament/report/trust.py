@@ -6,6 +6,7 @@ from typing import Any
 
 from temperament.record import Figure, Record
 from temperament.report.board import BASE
+from temperament.report.finding import estimate_of, number_of, rows_of
 from temperament.report.table import Matrix, confusion
 from temperament.report.wording import amount, number
 from temperament.run import Row, Run
@@ -15,11 +16,24 @@ CONTROLS = {
     "shuffled": "an edit fitted to shuffled trait labels, which shows what the form of the data does",
 }
 MOST_CHARACTERS = 300
+SHOWN_OF_CARD = {"assessments", "embedder", "traitless", "emoji"}
+EMOJI_EFFECTS = ("changed", "changed_pole", "unsure_before", "unsure_after")
+# Findings that have a place of their own on the page, by the beginning of their names.
+SHOWN_FINDINGS = (
+    *("additivity", "ability", "budget", "classifier", "crosstalk", "dose", "family", "fluency", "inventory"),
+    *("judge", "readings", "training-"),
+)
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """How often the classifier is right on some answers on topics that it has not seen; in words."""
+    """How often the classifier is right on some answers on topics that it has not seen; in words.
+
+    Attributes:
+        sure: of how many it is sure; empty where it cannot be unsure.
+        share: on which it was right for the pole, as a number; None where it was not kept.
+        error: of its calibration, as a number.
+    """
 
     rows: str
     answers: str
@@ -27,6 +41,19 @@ class Assessment:
     poles: str
     traits: str
     calibration: str
+    sure: str
+    share: float | None
+    error: float | None
+
+
+@dataclass(frozen=True)
+class Traitless:
+    """What the classifier makes of texts that show no trait, in words."""
+
+    texts: str
+    is_learned: str
+    unsure: str
+    unsure_of_new: str
 
 
 @dataclass(frozen=True)
@@ -37,6 +64,9 @@ class Card:
         chosen: the assessment that the page speaks of: on the split ``test``, whose questions a study asks, or else
             the first.
         confusion: of the chosen assessment; None where it was not kept.
+        traitless: what it makes of texts that show no trait; nothing where it cannot be unsure.
+        emoji: what emojis alone do to its readings: texts, and in words how often readings and poles change, and how
+            often it is unsure before and after.
         others: settings of the classifier, as names and texts.
     """
 
@@ -44,6 +74,8 @@ class Card:
     chosen: Assessment | None
     assessments: list[Assessment]
     confusion: Matrix | None
+    traitless: list[Traitless]
+    emoji: list[tuple[str, list[str]]]
     others: list[tuple[str, str]]
 
 
@@ -120,7 +152,20 @@ def card(run: Run) -> Card | None:
         chosen=_assessment(chosen) if chosen else None,
         assessments=[_assessment(row) for row in rows],
         confusion=confusion(chosen.get("confusion")),
-        others=flat({key: value for key, value in found.items() if key not in {"assessments", "embedder"}}),
+        traitless=[
+            Traitless(
+                str(row.get("texts")),
+                _plain(row.get("is_learned")),
+                _in_words(row.get("unsure")),
+                _in_words(row["unsure_of_new"]) if row.get("unsure_of_new") else "",
+            )
+            for row in rows_of(found.get("traitless"))
+        ],
+        emoji=[
+            (str(row.get("texts")), [_in_words(row.get(name)) for name in EMOJI_EFFECTS])
+            for row in rows_of(found.get("emoji"))
+        ],
+        others=flat({key: value for key, value in found.items() if key not in SHOWN_OF_CARD}),
     )
 
 
@@ -176,6 +221,11 @@ def other_figures(run: Run, shown: set[str]) -> list[Figure]:
     return [figure for figure in figures if figure.metric.removesuffix("_change") not in shown]
 
 
+def other_findings(run: Run) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Findings that have no place of their own on the page, as names and texts."""
+    return [(name, flat(row)) for name, row in run.findings.items() if not name.startswith(SHOWN_FINDINGS)]
+
+
 def flat(row: Row) -> list[tuple[str, str]]:
     """A nested value as names and texts, such as 'versions, torch' and '2.13'."""
     return [(key.replace("_", " "), _clipped(value)) for key, value in _flat(row)]
@@ -227,6 +277,9 @@ def _assessment(row: Row) -> Assessment:
         poles=_in_words(row.get("poles")),
         traits=_in_words(row.get("traits")),
         calibration=_in_words(row.get("calibration_error")),
+        sure=_in_words(row["sure"]) if row.get("sure") else "",
+        share=found.value if (found := estimate_of(row.get("poles"))) else None,
+        error=number_of(row, "calibration_error"),
     )
 
 

@@ -33,14 +33,20 @@ def estimate(figure: Figure | Estimate | None, places: int = 2, *, signed: bool 
 
 
 def span(figures: Sequence[Figure | None], places: int = 2) -> str:
-    """The estimate of one seed, or the lowest and highest value over several."""
+    """The estimate of one seed, or the lowest and highest value over several, and of how many where some lack one."""
     if len(figures) == 1:
         return estimate(figures[0], places)
     values = [figure.value for figure in figures if figure is not None and figure.value is not None]
     if not values:
         return "withheld"
     lowest, highest = number(min(values), places), number(max(values), places)
-    return lowest if lowest == highest else f"{lowest}\u2013{highest}"
+    both = lowest if lowest == highest else f"{lowest}\u2013{highest}"
+    return both + part(len(values), len(figures), "seed")
+
+
+def part(known: int, total: int, noun: str = "") -> str:
+    """', 2 of 3 seeds' where a mean or a range is of fewer figures than there should be, or else nothing."""
+    return "" if known >= total else f", {known} of {total} {noun + 's' if noun else ''}".rstrip()
 
 
 def listed(parts: Sequence[str]) -> str:
@@ -53,9 +59,10 @@ def counted(n: int, noun: str, plural: str = "") -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {plural or noun + 's'}"
 
 
-def amount(n: int, noun: str) -> str:
-    """'one trait', 'ten poles', '14 poles'."""
-    return f"{NUMBERS[n] if n < len(NUMBERS) else n} {noun if n == 1 else noun + 's'}"
+def amount(n: int, noun: str = "") -> str:
+    """'one trait', 'ten poles', '14 poles'; or the number alone."""
+    words = NUMBERS[n] if n < len(NUMBERS) else str(n)
+    return f"{words} {noun if n == 1 else noun + 's'}" if noun else words
 
 
 def hits(figure: Figure | None) -> int | None:

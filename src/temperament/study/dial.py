@@ -50,15 +50,21 @@ class Search:
     tries: int = 16
 
     def __post_init__(self) -> None:
-        for name, is_right, range_ in (
+        check_ranges(
+            self,
             ("tolerance", 0 < self.tolerance < 1, "a share, above 0 and below 1"),
             ("resolution", self.resolution >= 0, "at least 0"),
             ("most", 0 < self.most < math.inf, "a number above 0"),
             ("tries", self.tries >= 3, "at least 3"),
-        ):
-            if not is_right:
-                message = f"{name} is {getattr(self, name)}: it needs to be {range_}."
-                raise RequestError(message)
+        )
+
+
+def check_ranges(settings: object, *ranges: tuple[str, bool, str]) -> None:
+    """Raises RequestError for the first setting that is out of its range: name, whether it is right, and the range."""
+    for name, is_right, range_ in ranges:
+        if not is_right:
+            message = f"{name} is {getattr(settings, name)}: it needs to be {range_}."
+            raise RequestError(message)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,7 @@ def calibrate(subject: Subject, edit: Edit, effect: Effect, goal: float, search:
     Raises:
         RequestError: the goal, or the effect on the untouched model, is no finite number.
     """
-    curve = _Curve(subject, edit, effect, goal, search)
+    curve = Curve(subject, edit, effect, goal, search)
     start = curve.at(0.0)
     if start is None or not math.isfinite(goal):
         message = (
@@ -126,8 +132,15 @@ def calibrate(subject: Subject, edit: Edit, effect: Effect, goal: float, search:
 
 
 @dataclass
-class _Curve:
-    """The effect by strength, each strength asked once."""
+class Curve:
+    """An effect by strength, each strength asked once, against a goal that it is to reach or not to pass.
+
+    Attributes:
+        search: how near is near enough, and how many strengths may be asked.
+        start: the effect on the untouched model.
+        seen: None where the effect is no finite number.
+        estimates: where the effect gives more than a number.
+    """
 
     subject: Subject
     edit: Edit
@@ -139,6 +152,7 @@ class _Curve:
     estimates: dict[float, Estimate] = field(default_factory=dict[float, Estimate])
 
     def at(self, strength: float) -> float | None:
+        """The effect at a strength."""
         if strength not in self.seen:
             found = self.effect(self.subject, strength * self.edit)
             if isinstance(found, Estimate):
@@ -149,9 +163,11 @@ class _Curve:
 
     @property
     def is_spent(self) -> bool:
+        """No more strengths may be asked."""
         return len(self.seen) >= self.search.tries
 
     def is_near(self, value: float | None) -> bool:
+        """Near enough to the goal."""
         if value is None:
             return False
         within = max(self.search.tolerance * abs(self.goal - self.start), self.search.resolution)
@@ -192,7 +208,7 @@ class _Curve:
         return f"the effect jumps over the goal: {len(tried)} strengths did not come nearer"
 
 
-def _close_in(curve: _Curve, search: Search) -> None:
+def _close_in(curve: Curve, search: Search) -> None:
     """Find a bracket, then halve it until the effect is near enough, or tries are spent, or nothing is left."""
     doubled = [min(search.most, 1.0)]
     while doubled[-1] < search.most:

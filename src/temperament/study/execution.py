@@ -17,10 +17,10 @@ from temperament.errors import BadFileError, MismatchError
 from temperament.opinion.row import Opinion, Opinions, load_opinions
 from temperament.record import Generation, Label, read_json, to_json, write_text
 from temperament.study.claim import PROVENANCE, RESULTS, TIMING, check_provenance, claimed
+from temperament.study.order import stages_of
 from temperament.study.plan import Cell, MethodPlan, Study, condition_of, slug
 from temperament.study.progress import Reporter, Silent
 from temperament.study.stage import Stage
-from temperament.study.stages import stages_of
 
 CHECKPOINTS = "checkpoints"
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from temperament.errors import RequestError, UnknownNameError
+from temperament.measure.inventory.plan import InventoryPlan
+from temperament.measure.judge.plan import JudgePlan
 from temperament.opinion.row import SHIPPED, Split
 from temperament.record import Generation
 from temperament.settings import build, override, read_toml, table_of
@@ -140,11 +142,15 @@ class MeasurePlan:
         embedder: of the trait classifier.
         answers: topics whose reference answers are read, for edit success.
         passages: neutral ones that are read, for drawdown.
+        latent: cells read their own replies, for latent emojis.
+        is_forced: the classifier may not be unsure, as in the paper: every reply reads as its most probable pole.
     """
 
     embedder: str = "builtin:smollm2"
     answers: int = 20
     passages: int = 16
+    latent: bool = True
+    is_forced: bool = False
 
     def __post_init__(self) -> None:
         for name in ("answers", "passages"):
@@ -204,6 +210,8 @@ class Study:
     method: tuple[MethodPlan, ...] = ()
     interview: InterviewPlan = InterviewPlan()
     measure: MeasurePlan = MeasurePlan()
+    inventory: InventoryPlan = InventoryPlan()
+    judge: JudgePlan = JudgePlan()
 
     def __post_init__(self) -> None:
         if not self.seeds:

@@ -14,6 +14,7 @@ from temperament.study.stage import Progress, Stage
 from temperament.trait import Target
 
 if TYPE_CHECKING:
+    from temperament.measure.protocol import Measurement
     from temperament.measure.reading import Likelihood, Text
 
 UNTOUCHED = "untouched"
@@ -28,6 +29,7 @@ class Readings(Stage):
 
     name = "readings"
     doing = "reading"
+    scorer = "reading"
 
     def names(self, cells: Sequence[Cell]) -> list[str]:
         """The untouched model reads some texts once, for all cells."""
@@ -52,6 +54,24 @@ class Readings(Stage):
         from temperament.measure.reading import Likelihood
 
         return read_lines(self.path(name), Likelihood) if self.path(name).exists() else []
+
+    def surprises(self, cell: Cell) -> dict[str, float]:
+        """How surprising the untouched model finds each reply of a cell, in nats a token, by item."""
+        replies = [row for row in self.rows(cell.name) if row.kind == "reply"]
+        return {row.id: -row.log_probability for row in replies if row.log_probability is not None}
+
+    def measure(self, cell: Cell, base: Cell, target: Target | None) -> "list[Measurement]":
+        """Edit success and its change, drawdown, and the perplexity of neutral text."""
+        from temperament.measure.effect import effects, success_change
+        from temperament.measure.protocol import Measurement
+
+        del base
+        untouched = self.rows(UNTOUCHED)
+        read = untouched if cell.method == "base" else self.rows(cell.name)
+        found = effects(read, untouched, target)
+        if cell.method != "base" and target and any(one.metric == "edit_success" for one in found):
+            found.append(Measurement("edit_success_change", success_change(read, untouched, target)))
+        return found
 
     def references(self, targets: Sequence[Target]) -> "tuple[Text, ...]":
         """Answers of some targets and their opposite poles, and neutral passages."""

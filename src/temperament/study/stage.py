@@ -5,7 +5,7 @@ Each keeps a file a cell in a folder of its own, complete or absent, so that a k
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +15,7 @@ from temperament.study.plan import Cell, Study
 from temperament.trait import Target
 
 if TYPE_CHECKING:
-    from temperament.stats import Estimate
+    from temperament.measure.protocol import Measurement
 
 # Told how much is done, of how much.
 Progress = Callable[[int, int], None]
@@ -38,6 +38,8 @@ class Stage(ABC):
     # Of its folder in the run, and what it is doing while it works.
     name: ClassVar[str]
     doing: ClassVar[str]
+    # Of its figures.
+    scorer: ClassVar[str]
 
     @abstractmethod
     def run(self, cell: Cell | None, subject: Any, edit: Any, progress: Progress) -> None:
@@ -49,6 +51,17 @@ class Stage(ABC):
             edit: of the cell at its strength; None for the untouched model.
             progress: told how far it is.
         """
+
+    def measure(self, cell: Cell, base: Cell, target: Target | None) -> "list[Measurement]":
+        """What was found of a cell, as figures.
+
+        Args:
+            cell: that is done.
+            base: the untouched model under the same seed; the cell itself may be that.
+            target: to be measured against.
+        """
+        del cell, base, target
+        return []
 
     def refusal(self, subject: Any) -> str:
         """Why it cannot be done with a subject; empty where it can."""
@@ -63,7 +76,7 @@ class Stage(ABC):
     def missing(self, cells: Sequence[Cell]) -> list[str]:
         """What is not done yet, in the order in which it will be."""
         names = self.names(cells)
-        return [] if self.reason_path.exists() else [name for name in names if not self.path(name).exists()]
+        return [] if self.reason else [name for name in names if not self.path(name).exists()]
 
     def names(self, cells: Sequence[Cell]) -> list[str]:
         """What it is done for: every cell."""
@@ -81,7 +94,7 @@ class Stage(ABC):
     @property
     def reason(self) -> str:
         """Why it cannot be done; empty where it can."""
-        return str(read_json(self.reason_path, dict)["unread"]) if self.reason_path.exists() else ""
+        return str(read_json(self.reason_path, dict).get("unread", "")) if self.reason_path.exists() else ""
 
     def write_reason(self, reason: str) -> None:
         """Keep why it cannot be done."""
@@ -96,13 +109,7 @@ class Stage(ABC):
         return read_records(self.folder / "records" / f"{cell.name}.jsonl")
 
 
-def figure_of(
-    cell: Cell,
-    target: Target | None,
-    subject: str,
-    scorer: str,
-    found: tuple[str, "Estimate", str | None, str | None],
-) -> Figure:
+def figure_of(cell: Cell, target: Target | None, subject: str, scorer: str, found: "Measurement") -> Figure:
     """A figure of a cell.
 
     Args:
@@ -110,11 +117,8 @@ def figure_of(
         target: that the figure is of; the untouched model has figures for each.
         subject: name of the model.
         scorer: who measured.
-        found: metric, estimate, and which trait and pole were measured.
+        found: what was measured.
     """
-    from dataclasses import asdict
-
-    metric, estimate, trait, pole = found
     return Figure(
         subject=subject,
         method=cell.method,
@@ -123,9 +127,9 @@ def figure_of(
         pole=target.pole if target else None,
         strength=cell.strength,
         seed=cell.seed,
-        metric=metric,
-        measured_trait=trait,
-        measured_pole=pole,
+        metric=found.metric,
+        measured_trait=found.measured_trait,
+        measured_pole=found.measured_pole,
         scorer=scorer,
-        **asdict(estimate),
+        **asdict(found.estimate),
     )

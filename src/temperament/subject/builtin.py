@@ -160,7 +160,7 @@ def prepared(name: str) -> Path:
     source = locate(name)
     if builtin.kind == "sentence embedder":
         return source.parent
-    folder = _cache() / f"{name}-{builtin.sha256[:12]}"
+    folder = cache_folder() / f"{name}-{builtin.sha256[:12]}"
     if _is_whole(folder, builtin):
         return folder
     try:
@@ -178,7 +178,8 @@ def prepared(name: str) -> Path:
     return folder
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """Where is kept what serves every run of this machine's user; `CACHE_VARIABLE` names another folder."""
     from platformdirs import user_cache_path
 
     chosen = os.environ.get(CACHE_VARIABLE)

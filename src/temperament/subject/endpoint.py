@@ -4,11 +4,13 @@ import contextlib
 import hashlib
 import json
 import os
+import ssl
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import TypeVar
 
 import httpx
@@ -18,6 +20,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 from temperament.errors import EndpointError, RequestError
 from temperament.record import Generation
 from temperament.subject.base import Conversation, Progress, Reply, Subject
+from temperament.subject.pace import Pace
 
 KEY_VARIABLES = ("TEMPERAMENT_API_KEY", "OPENAI_API_KEY")
 ATTEMPTS = 5
@@ -88,13 +91,16 @@ class EndpointSubject(Subject):
         first_wait_s: before the second attempt, in seconds; it doubles with every other. A server's Retry-After
             goes before it.
         timeout_s: for one answer, in seconds.
+        per_minute: calls that the server allows, attempts that failed among them; None sets no limit.
 
     Raises:
-        RequestError: the address is not one, or names no model where the server has several.
+        RequestError: the address is not one, names no model where the server has several, or the limit is no limit.
         EndpointError: the server was asked for its models and did not answer as it should.
     """
 
-    def __init__(self, address: str, *, first_wait_s: float = 0.5, timeout_s: float = 120.0) -> None:
+    def __init__(
+        self, address: str, *, first_wait_s: float = 0.5, timeout_s: float = 120.0, per_minute: float | None = None
+    ) -> None:
         super().__init__()
         base, _, model = address.partition("#")
         self.name = address
@@ -103,6 +109,7 @@ class EndpointSubject(Subject):
         self._first_wait_s = first_wait_s
         self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, 10.0))
         self._has_answered = False
+        self._pace = Pace(per_minute)
         self.model = model or self._only_model()
         self.fingerprint = hashlib.sha256(f"endpoint\x1f{self.base}\x1f{self.model}".encode()).hexdigest()
 
@@ -196,13 +203,19 @@ class EndpointSubject(Subject):
         return names[0]
 
     def _client(self) -> httpx.Client:
-        return httpx.Client(headers=_headers(), timeout=self._timeout)
+        return httpx.Client(headers=_headers(), timeout=self._timeout, verify=_certificates())
 
     def _call(
         self, client: httpx.Client, verb: str, path: str, body: dict[str, object] | None = None
     ) -> httpx.Response:
         def send() -> httpx.Response:
-            return _sent(client, verb, f"{self.base}/{path}", body)
+            self._pace.wait()
+            try:
+                return _sent(client, verb, f"{self.base}/{path}", body)
+            except _BusyError as error:
+                # The server asks this of everybody, not of one row.
+                self._pace.hold(min(error.wait_s or 0.0, LONGEST_WAIT_S))
+                raise
 
         attempts = Retrying(
             stop=stop_after_attempt(ATTEMPTS),
@@ -246,6 +259,12 @@ def _pool() -> Generator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust, read once: it takes a tenth of a second or more, and a client may be made for every request."""
+    return httpx.create_ssl_context()
 
 
 def _checked(base: str) -> str:

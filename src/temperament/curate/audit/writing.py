@@ -6,8 +6,8 @@ from temperament.curate.audit.result import Check, Example, at_most, counted
 from temperament.curate.audit.settings import AuditSettings
 from temperament.curate.audit.source import Placed, Source
 from temperament.curate.check import Problem, check_answer
-from temperament.curate.emoticon import emoticons
 from temperament.measure.emoji import emojis
+from temperament.measure.emoticon import emoticons
 from temperament.trait import find_trait
 
 _VALUES = ("topic", "question", "answer")

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from temperament.curate.author.call import AT_ONCE, Asker, Cost, Request, cost_of
+from temperament.curate.author.call import Asker, Request, cost_of
 from temperament.curate.author.judge import NO_REPLY, PAIR_ALIKE, PAIR_LENGTH, Classifier, Judge
 from temperament.curate.author.pair import Pair, plan_pairs
 from temperament.curate.author.prompt import Draft, again_request, pair_request, wording
@@ -27,7 +27,8 @@ from temperament.errors import EndpointError
 from temperament.opinion.row import Opinion, Opinions
 from temperament.stats import Estimate, share
 from temperament.subject.base import Subject
-from temperament.subject.endpoint import EndpointSubject
+from temperament.subject.cost import Cost
+from temperament.subject.endpoint import AT_ONCE, EndpointSubject
 from temperament.trait import POLES, Pole, find_trait, table_of_trait
 
 _PARTNER = Problem("partner", "the other answer of the pair was rejected.")
