@@ -49,14 +49,18 @@ def test_the_commands_of_the_readme_are_accepted(line):
 
 
 def test_the_trait_of_the_readme_is_a_trait():
-    text, _ = blocks("toml")
+    text, _, _ = blocks("toml")
     assert trait_from(tomllib.loads(text), "playfulness.toml").adjectives("high") == ("playful", "witty", "teasing")
 
 
 def test_the_study_of_the_readme_is_a_study():
-    _, text = blocks("toml")
+    _, text, more = blocks("toml")
     study = study_from(tomllib.loads(text), "my.toml")
     assert len(study.cells()) == 3 + 2 * 2 * 3
+    study = study_from({**tomllib.loads(text), **tomllib.loads(more)}, "my.toml")
+    assert len(study.cells()) == 3 + 2 * 3 * 3
+    assert study.inventory.inventory == "short"
+    assert study.judge.is_remote
 
 
 def test_the_tree_of_the_readme_is_the_tree():

@@ -130,6 +130,7 @@ def test_a_reply_of_which_the_classifier_is_unsure_is_not_aligned_and_counts():
     assert found["trait_alignment_5", None, None] == (0.5, 4)
     assert found["trait_alignment_without_emoji", None, None] == (0.5, 4)
     assert found["unsure_share", None, None] == (0.5, 4)
+    assert found["trait_alignment_forced", None, None] == (0.75, 4)
     assert found["pole_share", "openness", "high"] == (0.25, 4)
     assert sum(value for key, (value, _) in found.items() if key[0] in {"pole_share", "unsure_share"}) == 1
     assert sum(value for key, (value, _) in found.items() if key[0] in {"trait_share", "unsure_share"}) == 1

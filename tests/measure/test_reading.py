@@ -209,8 +209,8 @@ def test_what_an_edit_broke_counts_against_it():
     found = {one.metric: one.estimate for one in effects(after, before, HIGH)}
     assert found["edit_success"].value == pytest.approx(0.5, abs=1e-3)
     assert found["drawdown"] == found["neutral_perplexity"] == Estimate(None, None, None, 1)
-    assert (found["broken_share"].value, found["broken_share"].n) == (pytest.approx(2 / 6), 6)
-    assert "broken_share" not in {one.metric for one in effects(before, before, HIGH)}
+    assert (found["broken_text_share"].value, found["broken_share"].n) == (pytest.approx(2 / 6), 6)
+    assert "broken_text_share" not in {one.metric for one in effects(before, before, HIGH)}
 
 
 def test_an_edit_that_breaks_every_passage_has_no_drawdown_and_says_so():
@@ -220,7 +220,7 @@ def test_an_edit_that_breaks_every_passage_has_no_drawdown_and_says_so():
         for one in effects([replace(row, log_probability=None) for row in before], before, HIGH)
     }
     assert found["drawdown"] == found["neutral_perplexity"] == Estimate(None, None, None, 0)
-    assert found["broken_share"].value == 1.0
+    assert found["broken_text_share"].value == 1.0
 
 
 def test_a_divergence_without_end_withholds_the_drawdown_alone():
@@ -229,7 +229,7 @@ def test_a_divergence_without_end_withholds_the_drawdown_alone():
     found = {one.metric: one.estimate for one in effects(after, before, HIGH)}
     assert found["drawdown"].value is None
     assert found["neutral_perplexity"].value == pytest.approx(math.exp(2.0))
-    assert found["broken_share"].value == 0.5
+    assert found["broken_text_share"].value == 0.5
 
 
 def test_what_was_not_read_has_no_figure():

@@ -11,13 +11,15 @@ from temperament.measure.classifier import Assessment, Card
 from temperament.measure.inventory.card import Balance, InventoryCard
 from temperament.measure.inventory.convergence import Convergence
 from temperament.measure.inventory.reliability import Reliability
-from temperament.measure.judge.calibration import Agreement, JudgeCard
+from temperament.measure.judge.bench import JudgeFinding
+from temperament.measure.judge.calibration import Agreement
 from temperament.measure.judge.calibration import Assessment as Trial
 from temperament.measure.judge.score import Tally
 from temperament.record import Figure, read_records, to_json, write_text
 from temperament.stats import Estimate, share
 from temperament.study.crosstalk import write_crosstalk
 from temperament.study.dose import write_dose
+from temperament.study.family import Row
 from temperament.subject.cost import Cost
 from temperament.trait import Target
 
@@ -45,21 +47,32 @@ def write_derived(folder: Path, world: World, figures: Sequence[Figure]) -> None
 
 def family_of(figures: Sequence[Figure]) -> dict[str, Any]:
     """The changes of a run as a family, with p-values that go with their intervals."""
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     for figure in figures:
         if not figure.metric.endswith("_change") or figure.value is None:
             continue
         is_apart = figure.lower is not None and figure.upper is not None and (figure.lower > 0 or figure.upper < 0)
         p = 0.0004 if is_apart else 0.4
-        keys = ("method", "condition", "strength", "trait", "pole", "seed", "metric")
-        row = {key: getattr(figure, key) for key in keys}
-        size = {"effect_size": figure.value * 2, "effect_name": "Cohen's h"}
-        rows.append({**row, "p": p, "p_adjusted": min(1.0, 3 * p), **size})
-    power = "With 8 topics a change of 0.3 would be seen in four of five studies, a smaller one less often."
+        keys = ("method", "condition", "strength", "trait", "pole", "seed", "n")
+        rows.append(
+            Row(
+                **{key: getattr(figure, key) for key in keys},
+                metric=figure.metric.removesuffix("_change"),
+                test="McNemar",
+                topics=8,
+                p=p,
+                p_adjusted=min(1.0, 3 * p),
+                effect_size=figure.value * 2,
+                effect_name="Cohen's h",
+            )
+        )
+    power = (
+        "of trait alignment, with n = 40 on 8 topics you can see differences of 0.30 or more (80 % power, alpha .05)"
+    )
     return {"rows": rows, "power": power}
 
 
-def judge_of(world: World) -> JudgeCard:
+def judge_of(world: World) -> JudgeFinding:
     """A judge that tells the poles apart as well as the world says."""
     area = at(world.area, 0.05)
     agreement = Agreement(at(0.8), at(0.4))
@@ -78,7 +91,7 @@ def judge_of(world: World) -> JudgeCard:
         outside=at(0.02, 0.01),
         tally=Tally(200, 198, 2, {"unparsable": 2}, ""),
     )
-    return JudgeCard(
+    return JudgeFinding(
         judge="judge-7b",
         kind="local",
         split="validation",
@@ -90,6 +103,9 @@ def judge_of(world: World) -> JudgeCard:
         cost=Cost(200, 40_000, 400, 0),
         price=None,
         says=f"It tells the poles apart with an area of {area}.",
+        tallies={},
+        run_cost=Cost(600, 120_000, 600, 0),
+        run_price=0.25,
     )
 
 

@@ -34,6 +34,13 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A run with everything in it, of two cells."""
+    world = World(targets=HIGH[2:3], hit=(0.9,), emoji=(0.4,), base_hit=0.05, has_all=True)
+    return write_run(tmp_path_factory.mktemp("runs") / "small", world)
+
+
+@pytest.fixture(scope="module")
 def page(folder):
     return render(folder).read_text(encoding="utf-8")
 
@@ -143,11 +150,12 @@ def test_a_calibration_stands_beside_every_judged_score(page):
     )
     assert len(rows) == 2 * 2 * 3
     assert all("0.90 (0.85 to 0.95)" in row for row in rows)
+    assert "600 calls, 120,000 tokens read and 600 written, at a price of 0.25" in part
 
 
 @pytest.mark.parametrize(("area", "level"), [(0.9, "sound"), (0.6, "doubt"), (0.52, "void"), (0.2, "void")])
-def test_a_judge_counts_as_far_as_it_tells_the_poles_apart(area, level, folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "run")
+def test_a_judge_counts_as_far_as_it_tells_the_poles_apart(area, level, small, tmp_path):
+    shutil.copytree(small, tmp_path / "run")
     card = judge_of(World(area=area))
     (tmp_path / "run" / "findings" / "judge.json").write_text(to_json(card))
     assert judge_card(Run.load(tmp_path / "run")).level == level
@@ -157,8 +165,28 @@ def test_a_judge_counts_as_far_as_it_tells_the_poles_apart(area, level, folder, 
     assert ("judged by adjectives" in header) == (level != "void")
 
 
-def test_a_judge_that_nobody_tried_is_in_doubt(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "run")
+def test_a_stage_that_could_not_be_done_says_why(small, tmp_path):
+    shutil.copytree(small, tmp_path / "run")
+    (tmp_path / "run" / "findings" / "latent.json").write_text('{"unread": "some endpoint gives no probabilities."}')
+    assert "some endpoint gives no probabilities." in section(render(tmp_path / "run").read_text(), "else")
+
+
+def test_personality_bench_stands_beside_the_ratings(small, tmp_path):
+    shutil.copytree(small, tmp_path / "run")
+    place = tmp_path / "run" / "results.json"
+    results = json.loads(place.read_text())
+    row = next(row for row in results["figures"] if row["method"] == "qlora" and row["metric"] == "judge_score")
+    for metric, value in (("personality_bench_mean", 8.2), ("personality_bench_variance", 1.5)):
+        new = {"metric": metric, "measured_pole": None, "value": value, "lower": value - 1, "upper": value + 1}
+        results["figures"].append({**row, **new})
+    place.write_text(json.dumps(results))
+    page = render(tmp_path / "run").read_text(encoding="utf-8")
+    assert "<td>8.20 (7.20 to 9.20); variance 1.50 (0.50 to 2.50)</td>" in section(page, "judge")
+    assert "Other figures" not in page
+
+
+def test_a_judge_that_nobody_tried_is_in_doubt(small, tmp_path):
+    shutil.copytree(small, tmp_path / "run")
     (tmp_path / "run" / "findings" / "judge.json").unlink()
     page = render(tmp_path / "run").read_text(encoding="utf-8")
     assert "nobody has tried it" in page.split("<nav")[0]
@@ -176,7 +204,7 @@ def test_tests_are_corrected_sorted_and_do_not_count_where_replies_are_no_answer
     broken = [row for row in rows if ">MEND</a>" in row]
     assert broken
     assert all("does not count" in row for row in broken)
-    assert "With 8 topics a change of 0.3 would be seen" in page.split("<nav")[0]
+    assert "Of trait alignment, with n = 40 on 8 topics you can see differences" in page.split("<nav")[0]
 
 
 def test_the_first_screen_says_how_many_moves_stand_after_the_correction(folder, tmp_path, page):
@@ -200,8 +228,8 @@ def test_a_p_is_never_0(p, words):
 @pytest.mark.parametrize(
     ("name", "anchor"), [("dose", None), ("crosstalk", None), ("family", "statistics"), ("inventory", None)]
 )
-def test_a_finding_that_is_not_there_leaves_a_page(name, anchor, folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "run")
+def test_a_finding_that_is_not_there_leaves_a_page(name, anchor, small, tmp_path):
+    shutil.copytree(small, tmp_path / "run")
     (tmp_path / "run" / "findings" / f"{name}.json").unlink()
     page = render(tmp_path / "run").read_text(encoding="utf-8")
     assert anchor is None or f'id="{anchor}"' not in page
@@ -210,14 +238,14 @@ def test_a_finding_that_is_not_there_leaves_a_page(name, anchor, folder, tmp_pat
 
 @pytest.mark.parametrize("name", ["dose", "crosstalk", "family", "inventory", "judge"])
 @pytest.mark.parametrize("content", ["{}", '{"rows": 3, "doses": [1, {}], "reliability": "x", "traits": null}'])
-def test_a_finding_of_another_form_leaves_a_page(name, content, folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "run")
+def test_a_finding_of_another_form_leaves_a_page(name, content, small, tmp_path):
+    shutil.copytree(small, tmp_path / "run")
     (tmp_path / "run" / "findings" / f"{name}.json").write_text(content)
     assert "The personality of" in render(tmp_path / "run").read_text(encoding="utf-8")
 
 
-def test_budgets_tasks_and_other_findings_are_shown(folder, tmp_path):
-    shutil.copytree(folder, tmp_path / "run")
+def test_budgets_tasks_and_other_findings_are_shown(small, tmp_path):
+    shutil.copytree(small, tmp_path / "run")
     estimate = {"value": 1.1, "lower": 1.0, "upper": 1.2, "n": 16}
     cost = {"limit": "perplexity", "most": 1.25, "estimate": estimate, "measured_trait": None}
     budget = {"strength": 0.75, "binding": "kl", "confirmation": {"costs": [cost]}, "is_confirmed": True, "note": ""}

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval import bounds, topics, width
 
 from temperament.errors import RequestError
 from temperament.stats import average, paired_difference, risk_difference, share, unpaired_difference
+
+a_few = settings(max_examples=25, deadline=None)
 
 
 def test_a_rise_is_positive():
@@ -51,6 +53,7 @@ def test_gains_and_losses_of_yes_and_no_agree_with_the_bootstrap_where_there_are
     assert bounds(exact) == pytest.approx(bounds(resampled), abs=0.01)
 
 
+@a_few
 @given(st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from("abcde")), min_size=2, max_size=40))
 def test_swapping_before_and_after_turns_the_sign(rows):
     before, after, names = ([row[place] for row in rows] for place in range(3))
@@ -110,6 +113,7 @@ def test_a_group_without_values_or_with_one_topic_has_no_interval():
 rows = st.lists(st.tuples(st.booleans(), st.booleans(), st.sampled_from("abcde")), min_size=2, max_size=30)
 
 
+@a_few
 @given(rows, st.randoms(use_true_random=False), st.booleans())
 def test_neither_names_of_topics_nor_the_order_of_items_matters(drawn, random, binary):
     shift = 0.0 if binary else 0.5

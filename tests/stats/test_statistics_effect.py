@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval import bounds, topics, width
 from scipy.stats import nct, pearsonr, spearmanr
@@ -19,6 +19,8 @@ from temperament.stats import (
     correlation,
     paired_difference,
 )
+
+a_few = settings(max_examples=25, deadline=None)
 
 
 def test_cohens_d_is_the_difference_in_standard_deviations():
@@ -100,6 +102,7 @@ def test_what_does_not_vary_has_no_effect_size():
     assert one.lower is None
 
 
+@a_few
 @given(st.lists(st.tuples(st.floats(-9, 9), st.floats(-9, 9), st.sampled_from("abcde")), min_size=3, max_size=20))
 def test_effects_of_pairs_lie_in_their_intervals_and_turn_their_sign(rows):
     before, after, names = ([round(row[place], 2) if place < 2 else row[2] for row in rows] for place in range(3))

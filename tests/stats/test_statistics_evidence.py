@@ -4,7 +4,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval import topics
 from scipy.stats import binomtest, permutation_test, ttest_1samp
@@ -12,6 +12,8 @@ from scipy.stats import binomtest, permutation_test, ttest_1samp
 from temperament.stats import Evidence, mcnemar, paired_test, unpaired_test
 from temperament.stats.evidence import exact_flip_p, flip_p
 from temperament.stats.power import mcnemar_power
+
+a_few = settings(max_examples=25, deadline=None)
 
 
 def changed(gained, lost, same):
@@ -56,6 +58,7 @@ def test_few_topics_cannot_show_anything_and_say_so():
     assert paired_test([], []).p is None
 
 
+@a_few
 @given(st.lists(st.integers(-4, 4), min_size=2, max_size=9))
 def test_counting_sums_is_the_same_as_going_through_all_flips(sums):
     signs = np.array(list(product((-1, 1), repeat=len(sums))))
@@ -78,6 +81,7 @@ def test_random_flips_of_many_topics_agree_with_students_test():
     assert paired_test([0.0] * 60, [5.0 + 0.1 * value for value in change]).p == found.least
 
 
+@a_few
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abcdef")), min_size=2, max_size=30))
 def test_no_difference_has_p_of_one(rows):
     values, names = [float(value) for value, _ in rows], [name for _, name in rows]
@@ -86,6 +90,7 @@ def test_no_difference_has_p_of_one(rows):
         assert paired_test([value + 0.3 for value in values], [value + 0.3 for value in values], names).p == 1
 
 
+@a_few
 @given(st.lists(st.tuples(st.floats(-5, 5), st.floats(-5, 5), st.sampled_from("abcdef")), min_size=2, max_size=20))
 def test_before_and_after_can_be_swapped(rows):
     before, after, names = ([row[place] for row in rows] for place in range(3))

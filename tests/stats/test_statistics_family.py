@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval import topics
 from scipy.stats import false_discovery_control
@@ -22,9 +22,12 @@ from temperament.stats import (
 from temperament.stats.evidence import exact_flip_p, flip_p
 from temperament.stats.power import mcnemar_power, student_power
 
+a_few = settings(max_examples=25, deadline=None)
+
 chances = st.dictionaries(st.text(max_size=5), st.floats(0, 1), min_size=1, max_size=20)
 
 
+@a_few
 @given(chances)
 def test_adjusted_p_agree_with_scipy_and_statsmodels(family):
     from statsmodels.stats.multitest import multipletests
@@ -39,6 +42,7 @@ def test_adjusted_p_agree_with_scipy_and_statsmodels(family):
     assert [each.is_found for each in found.values()] == pytest.approx(rejected | False) or close.any()
 
 
+@a_few
 @given(chances)
 def test_a_smaller_p_is_never_adjusted_to_a_larger_one(family):
     found = sorted(discoveries(family).values(), key=lambda each: each.p)

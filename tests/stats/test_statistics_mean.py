@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval import bounds, topics, width
 from scipy.stats import chi2, ttest_1samp
 
 from temperament.stats import Estimate, average, paired_difference, ratio
+
+a_few = settings(max_examples=25, deadline=None)
 
 
 def test_a_ratio_is_the_sum_over_the_sum():
@@ -105,6 +107,7 @@ clustered = st.lists(
 )
 
 
+@a_few
 @given(clustered)
 def test_an_average_lies_in_its_interval(rows):
     estimate = average([value for value, _ in rows], [name for _, name in rows])
@@ -112,6 +115,7 @@ def test_an_average_lies_in_its_interval(rows):
         assert estimate.lower <= estimate.value <= estimate.upper
 
 
+@a_few
 @given(clustered, st.integers(-5, 5).filter(bool), st.integers(-50, 50))
 def test_other_units_change_an_average_as_they_should(rows, scale, shift):
     names = [name for _, name in rows]

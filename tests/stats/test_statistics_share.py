@@ -2,13 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from interval import bounds, topics, width
 from scipy.stats import binomtest
 
 from temperament.stats import Estimate, average, paired_difference, ratio, share
 from temperament.stats.proportion import wilson_bounds
+
+a_few = settings(max_examples=25, deadline=None)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(82, 100), (6, 20), (0, 40), (40, 40), (20, 200), (194, 200), (500, 1000)])
@@ -46,6 +48,7 @@ def test_wilsons_interval_matches_published_values():
     assert bounds(share([1] * 15 + [0] * (148 - 15))) == pytest.approx((0.0624, 0.1605), abs=5e-5)
 
 
+@a_few
 @given(st.integers(2, 60), st.data())
 def test_one_more_hit_raises_both_bounds(n, data):
     hits = data.draw(st.integers(0, n - 1))
@@ -97,6 +100,7 @@ def test_nothing_gives_no_value():
     assert share([]) == ratio([], []) == average([]) == paired_difference([], []) == nothing
 
 
+@a_few
 @given(st.lists(st.tuples(st.booleans(), st.sampled_from("abcdefg")), min_size=2, max_size=60))
 def test_a_share_lies_in_its_interval_and_misses_mirror_hits(rows):
     hits, names = [hit for hit, _ in rows], [name for _, name in rows]

@@ -109,7 +109,7 @@ def test_saturation_is_where_the_curve_stops_rising_or_falling(tmp_path, sign):
 
 def test_a_plateau_that_the_data_cannot_show_is_not_claimed(tmp_path):
     sharp, blurred = (
-        dose(made(tmp_path / str(spread), lambda _s: 0.2, (0.5, 1.0, 1.5), spread)) for spread in (0.01, 0.06)
+        dose(made(tmp_path / str(spread), lambda _s: 0.2, (0.5, 1.0, 1.5), spread)) for spread in (0.01, 0.08)
     )
     assert sharp.saturation.strength == 0.5
     assert blurred.slope.is_told

@@ -50,7 +50,8 @@ def test_every_cell_has_figures_of_every_stage(everything):
     scores = [row for row in figures(folder, metric="judge_score") if row["method"] == "qlora"]
     assert len(scores) == 6
     assert {row["measured_trait"] for row in scores} == {"extraversion", "agreeableness"}
-    assert len(figures(folder, metric="latent_emoji_mass_change")) == 6
+    for metric in ("latent_emoji_mass_change", "tpei", "trait_alignment_change"):
+        assert len(figures(folder, metric=metric)) == 6
 
 
 def test_what_is_compared_over_cells_lies_in_findings(everything):

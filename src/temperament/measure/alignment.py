@@ -52,13 +52,14 @@ class DoubtfulReader(PoleReader, Protocol):
 class TraitAlignment:
     """Scorer of traits, on replies as written and with emojis removed.
 
-    ``trait_alignment`` is the share of replies that read as the target, their most probable pole: chance is one by the
-    number of poles that the classifier knows, 10 % for the Big Five, or less, because a reply of which the classifier
-    is unsure reads as no pole and is not aligned. ``trait_alignment_5`` is the share whose most probable trait is the
-    target's: 20 % for the Big Five, hence the name. Both come with ``_without_emoji``. ``unsure_share`` is the share of
-    which it is unsure, where it can be. ``pole_share`` and ``trait_share`` are the shares of every pole and every
-    trait, the row of the confusion matrix, of all replies: with ``unsure_share`` they sum to 1. A reply that is blank,
-    or blank without its emojis, is left unscored.
+    ``trait_alignment`` is the share of replies that read as the target, their most probable pole: chance is one by
+    the number of poles that the classifier knows, 10 % for the Big Five, or less, because a reply of which the
+    classifier is unsure reads as no pole and is not aligned. ``trait_alignment_5`` is the share whose most probable
+    trait is the target's: 20 % for the Big Five, hence the name. Both come with ``_without_emoji``.
+    ``unsure_share`` is the share of which it is unsure, where it can be, and ``trait_alignment_forced`` counts
+    these by their most probable pole. ``pole_share`` and ``trait_share`` are the shares of every pole and every
+    trait, the row of the confusion matrix, of all replies: with ``unsure_share`` they sum to 1. A reply that is
+    blank, or blank without its emojis, is left unscored.
 
     Attributes:
         classifier: reads the replies; a text is embedded once.
@@ -106,6 +107,7 @@ class TraitAlignment:
         ]
         if _doubts(self.classifier, [], is_forced=self.is_forced) is not None:
             found.append(Measurement("unsure_share", _share(scored, "label", UNSURE)))
+            found.append(Measurement("trait_alignment_forced", _share(scored, "most_probable", str(target))))
         found += [
             Measurement("pole_share", _share(scored, "label", str(each)), each.trait, each.pole)
             for each in map(Target.parse, self.classifier.labels)
@@ -226,7 +228,7 @@ def _judgements(classifier: PoleReader, texts: Sequence[str], *, is_forced: bool
         is_unsure = unsure is not None and bool(unsure[place])
         scores.append(
             {
-                "label": best,
+                "label": UNSURE if is_unsure else best,
                 "most_probable": best,
                 "probability": float(row.max()),
                 "trait": UNSURE if is_unsure else traits_of(labels)[trait],

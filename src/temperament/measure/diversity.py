@@ -22,10 +22,11 @@ def entropy(items: Sequence[Sequence[str]], clusters: Sequence[str]) -> Estimate
 
     The jackknife over clusters: with k clusters, H of all and H(j) of all but cluster j, the estimate is the mean of
     k H - (k - 1) H(j), and its interval the bootstrap of these. It knows that items of one topic resemble each other,
-    as the correction by Miller and Madow does not: in simulations (3 to 100 kinds, 8 to 40 topics of 5 replies, 0.5 to
-    5 emojis a reply, topics with tastes of their own) its bias was -0.06 to 0 bits in eight of nine cases against -0.34
-    to 0, its root-mean-square error never larger, and coverage 90 to 97 %. The ninth, 100 kinds from 200 emojis, was
-    0.2 bits too low, with coverage 80 %: where most kinds were seen once, read it as a lower bound.
+    as the correction by Miller and Madow does not. In simulations (150 draws of each of nine cases: 3 to 100 kinds, 8
+    to 40 topics of 5 replies, 0.5 to 5 emojis a reply, most with topics that have tastes of their own) its bias was
+    -0.08 to 0 bits in eight cases, with coverage 93 to 97 %, against -0.33 to -0.01 with theirs, and its
+    root-mean-square error was never the larger. In the ninth, 100 kinds from 200 emojis, it was 0.2 bits too low (theirs 0.55), with
+    coverage 81 %: where most kinds were seen once, read it as a lower bound.
 
     Args:
         items: of each answer, such as its emojis.

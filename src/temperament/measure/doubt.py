@@ -17,7 +17,7 @@ from temperament.measure.traitless import Traitless
 UNSURE = "unsure"
 # Of answers on topics that were not learned, so many are to be sure.
 COVERAGE = 0.9
-# Of 1, 3 and 10 about as good; see docs/decisions/0011-doubt.md.
+# Of 1, 3 and 10 about as good; see docs/decisions/0012-doubt.md.
 INVERSE_PENALTY = 3.0
 
 Hidden = NDArray[np.float32]

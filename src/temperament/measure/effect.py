@@ -19,7 +19,8 @@ def effects(read: Sequence[Likelihood], untouched: Sequence[Likelihood], target:
     ``drawdown`` is the mean divergence of a token of neutral text, KL(untouched || edited) in nats; 0 leaves such text
     alone. ``neutral_perplexity`` is the exponential of the mean negative log-probability of its tokens. Both are
     withheld where one passage was read and gave no finite number, because a mean over the others would praise an edit
-    for what it broke. ``broken_share``, the share of such texts among all that were read, is there then and says why.
+    for what it broke. ``broken_text_share``, the share of such texts among all that were read, is there then, and says
+    why.
 
     Args:
         read: what the cell made of answers and passages; for the untouched model the same as ``untouched``.
@@ -42,7 +43,7 @@ def effects(read: Sequence[Likelihood], untouched: Sequence[Likelihood], target:
     given = [*passages, *(row for row in read if row.kind == "answer" and row.tokens)]
     broken = [row.is_broken or (is_compared and row.kind == "passage" and row.divergence is None) for row in given]
     if any(broken):
-        found.append(Measurement("broken_share", share(broken, [row.topic for row in given])))
+        found.append(Measurement("broken_text_share", share(broken, [row.topic for row in given])))
     return found
 
 

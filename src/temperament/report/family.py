@@ -20,6 +20,8 @@ class Test:
         p: as if it were the only test.
         adjusted: corrected for the number of tests.
         effect: its size in words, with the name of the measure.
+        n: items that it is of; 0 where that was not recorded.
+        test: its name; empty where that was not recorded.
     """
 
     method: str
@@ -31,6 +33,8 @@ class Test:
     p: float | None
     adjusted: float | None
     effect: str
+    n: int = 0
+    test: str = ""
 
     @property
     def arm(self) -> Arm:

@@ -14,7 +14,10 @@ from temperament.run import Row, Run
 if TYPE_CHECKING:
     from temperament.report.evidence import Evidence
 
-JUDGED = ("judge_score", "adjective_evaluation", "adjective_evaluation_reference", "personality_bench_mean")
+JUDGED = (
+    *("judge_score", "adjective_evaluation", "adjective_evaluation_reference"),
+    *("personality_bench_mean", "personality_bench_variance"),
+)
 CHANCE, POOR = 0.5, 0.7  # of the area under the curve; a coin has the first
 
 
@@ -43,6 +46,7 @@ class JudgeCard:
         poor: why its scores do not count or are in doubt; empty where they are sound.
         level: how far they can be believed.
         origin: what it was tried on.
+        cost: of all calls of the run, in words; empty where it was not recorded.
     """
 
     judge: str
@@ -51,6 +55,7 @@ class JudgeCard:
     level: Level
     origin: str
     trials: list[Trial]
+    cost: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class Judged:
     after: str
     evaluation: str
     reference: str
+    bench: str
     calibration: str
     n: int
     anchor: str
@@ -74,7 +80,7 @@ def judge_card(run: Run) -> JudgeCard | None:
     """How far the judge of a run can be trusted; None where nothing was judged."""
     found = finding(run, "judge")
     is_judged = any(figure.metric in JUDGED for figure in run.results.figures)
-    if not found:
+    if not found or "unread" in found:
         poor = "nobody has tried it on answers of which it is known what they show"
         return JudgeCard("", "", poor, "doubt", "", []) if is_judged else None
     trials = [_trial(row) for row in (found.get("traits"), found.get("adjectives")) if isinstance(row, dict)]
@@ -83,7 +89,7 @@ def judge_card(run: Run) -> JudgeCard | None:
     answers, topics = (f"{count:g}" if count is not None else "some" for count in counts)
     split = text_of(found, "split")
     origin = f"{answers} labelled answers on {topics} topics" + (f" of the split {split}" if split else "")
-    return JudgeCard(text_of(found, "judge"), text_of(found, "says"), poor, level, origin, trials)
+    return JudgeCard(text_of(found, "judge"), text_of(found, "says"), poor, level, origin, trials, _cost(found))
 
 
 def judged(evidence: "Evidence", arms: Sequence[Arm]) -> list[Judged]:
@@ -93,8 +99,8 @@ def judged(evidence: "Evidence", arms: Sequence[Arm]) -> list[Judged]:
     for arm in arms:
         pairs = {metric: {(one.goal, one.seed): one for one in board.pairs(arm, metric)} for metric in JUDGED}
         for goal, seed in dict.fromkeys(place for one in pairs.values() for place in one):
-            score, evaluation, reference, _ = (pairs[metric].get((goal, seed)) for metric in JUDGED)
-            some = next(one for one in (score, evaluation, reference, _) if one)
+            score, evaluation, reference, mean, variance = (pairs[metric].get((goal, seed)) for metric in JUDGED)
+            some = next(one for one in (score, evaluation, reference, mean, variance) if one)
             area = [by_trait.get(kind, {}).get(goal.trait, "") for kind in ("traits", "adjectives")]
             found.append(
                 Judged(
@@ -105,6 +111,7 @@ def judged(evidence: "Evidence", arms: Sequence[Arm]) -> list[Judged]:
                     after=_words(score.after if score else None),
                     evaluation=_words(evaluation.after if evaluation else None, signed=True),
                     reference=_words(reference.after if reference else None, signed=True),
+                    bench="; variance ".join(_words(one.after) for one in (mean, variance) if one),
                     calibration="; ".join(filter(None, area)) or "not calibrated",
                     n=some.after.n if some.after else 0,
                     anchor=evidence.sources.anchor(some.after),
@@ -113,6 +120,16 @@ def judged(evidence: "Evidence", arms: Sequence[Arm]) -> list[Judged]:
             )
     order = list(dict.fromkeys(one.goal for one in found))
     return sorted(found, key=lambda one: order.index(one.goal))
+
+
+def _cost(found: Row) -> str:
+    cost: Row = found["run_cost"] if isinstance(found.get("run_cost"), dict) else {}
+    calls, read, wrote = (number_of(cost, name) for name in ("calls", "prompt_tokens", "completion_tokens"))
+    if calls is None or read is None or wrote is None:
+        return ""
+    price = number_of(found, "run_price")
+    words = f"{calls:,.0f} calls, {read:,.0f} tokens read and {wrote:,.0f} written"
+    return words + ("" if price is None else f", at a price of {number(price)}")
 
 
 def _words(figure: Figure | None, *, signed: bool = False) -> str:

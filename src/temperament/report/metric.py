@@ -8,7 +8,12 @@ from temperament.report.judge import JUDGED
 from temperament.report.trust import Choice
 from temperament.report.wording import number
 
-READINGS = ("trait_alignment_5", "trait_alignment_without_emoji", "trait_alignment_5_without_emoji")
+READINGS = (
+    "trait_alignment_5",
+    "trait_alignment_without_emoji",
+    "trait_alignment_5_without_emoji",
+    "trait_alignment_forced",
+)
 UNSURE = Column("unsure_share", "the classifier cannot place, as a share")
 TPEI = Column("tpei", "nearer to the target (TPEI, nats)")
 FLUENCY: dict[str, tuple[Column, ...]] = {
@@ -18,6 +23,8 @@ FLUENCY: dict[str, tuple[Column, ...]] = {
         Column("disclaimer_share", "answers behind a disclaimer"),
         Column("words", "words a reply", 1),
         Column("finished_share", "ended by the model itself"),
+        Column("broken_share", "never came: no finite number was left"),
+        Column("same_reply_share", "one and the same to several questions"),
     ),
     "How varied and how surprising replies are": (
         Column("distinct_2", "different pairs of words, as a share"),
@@ -29,7 +36,7 @@ FLUENCY: dict[str, tuple[Column, ...]] = {
         Column("edit_success", "edit success, 0 to 1"),
         Column("drawdown", "drawdown, nats a token"),
         Column("neutral_perplexity", "perplexity of neutral text", 1),
-        Column("broken_share", "left without a finite number"),
+        Column("broken_text_share", "left without a finite number"),
     ),
 }
 SHOWN = {
@@ -46,7 +53,7 @@ SHOWN = {
     *(column.metric for columns in FLUENCY.values() for column in columns),
     "inventory_score",
     *(column.metric for column in BIASES),
-    *JUDGED[:-1],
+    *JUDGED,
 }
 
 
@@ -59,6 +66,7 @@ def readings(told_apart: Choice) -> list[Column]:
         READINGS[0]: f"among {told_apart.among_traits}{traits}",
         READINGS[1]: f"among {told_apart.among_poles}, emojis removed{poles}",
         READINGS[2]: f"among {told_apart.among_traits}, emojis removed{traits}",
+        READINGS[3]: f"among {told_apart.among_poles}, the classifier never unsure{poles}",
     }
     kept = [metric for metric in READINGS if told_apart.traits != 1 or "_5" not in metric]
     return [*(Column(metric, among[metric]) for metric in kept), UNSURE, TPEI]

@@ -142,6 +142,7 @@ def _content(run: Run) -> dict[str, Any]:
         "origins": origins(run),
         "test_anchor": _test_anchor(evidence),
         "is_void_test": is_void_test,
+        "has_named_tests": any(test.test for test in tests),
         "standing": sum(test.holds and not is_void_test(test) for test in tests),
         "card": found,
         "has_sure": found is not None and any(row.sure for row in found.assessments),

@@ -32,7 +32,9 @@ SHARES: dict[str, tuple[str, float, float, str]] = {
     "gibberish_share": ("of the replies are gibberish", VOID, DOUBT, "fluency"),
     "refusal_share": ("of the replies are refusals", VOID, DOUBT, "refusal"),
     "unsure_share": ("of the replies are ones that the classifier cannot place", VOID, 0.25, ""),
-    "broken_share": ("of the texts it was given to read leave the model without a finite number", VOID, 0.0, ""),
+    "broken_share": ("of the replies never came, because the model was left without a finite number", VOID, 0.0, ""),
+    "same_reply_share": ("of the replies are one and the same", VOID, 0.25, ""),
+    "broken_text_share": ("of the texts it was given to read leave the model without a finite number", VOID, 0.0, ""),
 }
 
 

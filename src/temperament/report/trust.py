@@ -17,11 +17,13 @@ CONTROLS = {
 }
 MOST_CHARACTERS = 300
 SHOWN_OF_CARD = {"assessments", "embedder", "traitless", "emoji"}
+# Findings that say why a stage of the study could not be done.
+STAGES = ("readings", "latent", "inventory", "judge")
 EMOJI_EFFECTS = ("changed", "changed_pole", "unsure_before", "unsure_after")
 # Findings that have a place of their own on the page, by the beginning of their names.
 SHOWN_FINDINGS = (
     *("additivity", "ability", "budget", "classifier", "crosstalk", "dose", "family", "fluency", "inventory"),
-    *("judge", "readings", "training-"),
+    *("judge", "latent", "readings", "training-"),
 )
 
 
@@ -180,8 +182,9 @@ def gibberish(run: Run) -> list[Verified]:
 
 
 def unread(run: Run) -> str:
-    """Why the model was given nothing to read; empty where it was, or where the run does not say."""
-    return str(run.findings.get("readings", {}).get("unread") or "")
+    """Why the model was not given something to read, or not asked; empty where it was, or the run does not say."""
+    reasons = [str(run.findings.get(name, {}).get("unread") or "") for name in STAGES]
+    return " ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def choice(run: Run) -> Choice:

@@ -35,6 +35,7 @@ CHANGES: Mapping[str, tuple[str, ReplyValue]] = {
         "alignment",
         lambda score, target: _hit(score["label_without_emoji"], str(target)),
     ),
+    "trait_alignment_forced": ("alignment", lambda score, target: _hit(score["most_probable"], str(target))),
     "unsure_share": ("alignment", lambda score, _target: _hit(score["label"], "unsure")),
     "emoji_share": ("emoji", lambda score, _target: float(bool(score["emojis"]))),
     "words": ("length", lambda score, _target: float(score["words"])),

@@ -120,6 +120,12 @@ class _Scoring:
         for found in changes(before, after, target, self.stand_in):
             self.changed.append((cell, found))
             yield self._figure(cell, target, found.scorer, Measurement(f"{found.metric}_change", found.estimate))
+        if target:
+            from temperament.measure.alignment import tpei
+
+            topics = [record.topic for record in after.records]
+            index = tpei(before.scores["alignment"], after.scores["alignment"], target, topics)
+            yield self._figure(cell, target, "alignment", Measurement("tpei", index))
 
     def _of_both_poles(self) -> Iterator[Figure]:
         """PersonalityBench asks for both poles of a trait under one method; its figures stand with the high pole."""
