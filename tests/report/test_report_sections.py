@@ -201,6 +201,7 @@ def test_tests_are_corrected_sorted_and_do_not_count_where_replies_are_no_answer
     assert f"{standing} of {len(family)} stand, without those whose replies are no answers." in part
     rows = re.findall(r'<tr> ?<th scope="row">.*?</tr>', part)
     assert len(rows) == len(family)
+    assert all("<td>McNemar</td>" in row and ">n&nbsp;=&nbsp;" in row for row in rows)
     broken = [row for row in rows if ">MEND</a>" in row]
     assert broken
     assert all("does not count" in row for row in broken)

@@ -105,6 +105,8 @@ def _test(row: Row) -> Test:
         metric=text_of(row, "metric").removesuffix("_change"),
         p=number_of(row, "p"),
         adjusted=number_of(row, "p_adjusted"),
+        n=int(number_of(row, "n") or 0),
+        test=text_of(row, "test"),
         effect="withheld"
         if size is None
         else " ".join(filter(None, (number(size, 2, signed=True), f"({name})" if name else ""))),
