@@ -21,7 +21,7 @@ import torch
 from temperament import cli
 from temperament.measure import classifier, interview
 from temperament.shape import protocol
-from temperament.study import execution, plan, scoring
+from temperament.study import execution, family, plan
 from temperament.subject.base import Subject
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -48,7 +48,10 @@ def warm(study):
     Subject.load(work.subject.model, work.subject.precision)
     opinions = execution.study_opinions(work)
     classifier.fit_classifier(opinions, bag_of_words)
-    assert scoring.CHANGES
+    assert family.CHANGES
+    for room in ("scoring", "crosstalk", "dose", "latent"):
+        import_module(f"temperament.study.{room}")
+    import_module("temperament.measure.latent")
     import_module("temperament.report.page")
     import_module("temperament.cli.study")
 

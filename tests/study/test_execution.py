@@ -49,6 +49,7 @@ def test_a_run_leaves_what_the_design_promises(finished):
     assert sorted(path.name for path in finished.iterdir() if path.name != ".lock") == [
         "edits",
         "findings",
+        "latent",
         "provenance.json",
         "readings",
         "records",
@@ -59,14 +60,13 @@ def test_a_run_leaves_what_the_design_promises(finished):
         "timing.json",
     ]
     assert {path.name for path in (finished / "edits").iterdir()} == set(EDITS)
-    for folder in ("records", "scores"):
+    for folder in ("records", "scores", "latent"):
         assert {path.name for path in (finished / folder).iterdir()} == {f"{cell}.jsonl" for cell in CELLS}
     assert {path.name for path in (finished / "readings").iterdir()} == {
         f"{name}.jsonl" for name in ("untouched", *CELLS)
     }
     assert {path.name for path in (finished / "findings").iterdir()} == {
-        "classifier.json",
-        "fluency.json",
+        *(f"{name}.json" for name in ("classifier", "crosstalk", "dose", "family", "fluency", "refusal")),
         *(f"training-{edit}.json" for edit in EDITS),
     }
     for edit in EDITS:

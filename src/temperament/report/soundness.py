@@ -20,7 +20,7 @@ from temperament.stats import Estimate, paired_difference
 
 # Shares of replies that are no answers: from the first on a figure does not count, above the second it is in doubt.
 # The second is the floor on clean text at which arXiv 2509.04794 calibrates strengths.
-VOID, DOUBT = 0.5, 0.1
+VOID, DOUBT = 1.5, 1.1
 FEWEST_WORDS = 4  # of a reply that can be one word over and over
 FEWEST_ALIKE = 3  # questions with one and the same reply
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
