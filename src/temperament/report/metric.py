@@ -26,9 +26,15 @@ FLUENCY: dict[str, tuple[Column, ...]] = {
         Column("broken_share", "never came: no finite number was left"),
         Column("same_reply_share", "one and the same to several questions"),
     ),
-    "How varied and how surprising replies are": (
+    "How varied replies are": (
+        Column("distinct_1", "different words, as a share"),
         Column("distinct_2", "different pairs of words, as a share"),
+        Column("distinct_3", "different threes of words, as a share"),
         Column("repetition", "stands in a run that occurs twice, as a share"),
+        Column("ngram_entropy", "entropy of runs, bits"),
+        Column("ngram_entropy_share", "of the highest entropy that it can have"),
+    ),
+    "How surprising replies are": (
         Column("perplexity", "perplexity under the untouched model, median", 1),
         Column("log_perplexity", "the same, mean of logarithms"),
     ),

@@ -20,7 +20,7 @@ from temperament.stats import Estimate, paired_difference
 
 # Shares of replies that are no answers: from the first on a figure does not count, above the second it is in doubt.
 # The second is the floor on clean text at which arXiv 2509.04794 calibrates strengths.
-VOID, DOUBT = 1.5, 1.1
+VOID, DOUBT = 0.5, 0.1
 FEWEST_WORDS = 4  # of a reply that can be one word over and over
 FEWEST_ALIKE = 3  # questions with one and the same reply
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019-][^\W\d_]+)*")
@@ -32,8 +32,13 @@ SHARES: dict[str, tuple[str, float, float, str]] = {
     "gibberish_share": ("of the replies are gibberish", VOID, DOUBT, "fluency"),
     "refusal_share": ("of the replies are refusals", VOID, DOUBT, "refusal"),
     "unsure_share": ("of the replies are ones that the classifier cannot place", VOID, 0.25, ""),
-    "broken_share": ("of the replies never came, because the model was left without a finite number", VOID, 0.0, ""),
-    "same_reply_share": ("of the replies are one and the same", VOID, 0.25, ""),
+    "broken_share": (
+        "of the replies never came, because the model was left without a finite number",
+        VOID,
+        0.0,
+        "fluency",
+    ),
+    "same_reply_share": ("of the replies are one and the same", VOID, 0.25, "fluency"),
     "broken_text_share": ("of the texts it was given to read leave the model without a finite number", VOID, 0.0, ""),
 }
 
