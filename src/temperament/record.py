@@ -4,8 +4,10 @@ Both are plain values, stored as JSON. Nothing here imports torch.
 """
 
 import os
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+import secrets
+import shutil
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -161,6 +163,26 @@ def write_bytes(path: Path, content: bytes) -> None:
             aside.unlink(missing_ok=True)
     except OSError as error:
         raise UnwritableError(path, error) from error
+
+
+@contextmanager
+def folder_aside(folder: Path) -> Generator[Path]:
+    """A folder to write into, which takes the place of ``folder`` when the block ends well, or leaves no trace."""
+    folder = folder.absolute()
+    # Not ``tempfile``: its folders can be read by nobody else, and what is written would stay so.
+    mark = secrets.token_hex(4)
+    aside, before = (folder.with_name(f".{folder.name}.{mark}.{word}") for word in ("aside", "before"))
+    aside.mkdir(parents=True)
+    try:
+        yield aside
+        if folder.exists():
+            folder.rename(before)
+        aside.rename(folder)
+    finally:
+        if before.exists() and not folder.exists():
+            before.rename(folder)
+        for path in (aside, before):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def try_writing(path: Path) -> None:

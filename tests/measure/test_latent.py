@@ -218,7 +218,7 @@ def test_bounds_hold_however_little_is_read_further(shared, seed, tolerance, mos
         shares = random.dirichlet(np.full(len(DRAWN), 0.3))
         shared.tell(token, dict(zip(DRAWN, shares.tolist(), strict=True)))
     certain, never = written_out(shared, OPENING, 4)
-    found = [first(shared, LatentEmoji(tolerance, 0.0, depth, most)) for depth in range(4)]
+    found = [first(shared, LatentEmoji(tolerance, 0.0, 3, count)) for count in (0, most, most + 1, 2 * most + 2)]
     for lower, upper in found:
         assert 0 <= lower <= upper <= 1
         assert lower <= certain + 1e-5

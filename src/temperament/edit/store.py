@@ -1,9 +1,6 @@
 """Edits on disk: safetensors and JSON, never a pickle."""
 
-import secrets
-import shutil
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +14,7 @@ from temperament.edit.context import ContextEdit
 from temperament.edit.retrieval import retrieval_from
 from temperament.edit.weight import WeightEdit
 from temperament.errors import BadFileError, MismatchError
-from temperament.record import read_json, to_json, write_text
+from temperament.record import folder_aside, read_json, to_json, write_text
 from temperament.subject.anatomy import Place, Site
 from temperament.subject.base import Message
 from temperament.trait import BIG_FIVE, find_trait, register, table_of_trait, trait_from
@@ -62,7 +59,8 @@ def save_edit(
     """
     from safetensors.torch import save_file
 
-    with _aside(folder) as aside:
+    _check_free(folder)
+    with folder_aside(folder) as aside:
         for name, group in (tensors or {}).items():
             # Copies: safetensors refuses tensors that share memory, as one direction at every layer does.
             copies = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in group.items()}
@@ -75,7 +73,8 @@ def save_edit(
 def save_stack(stack: Stack, folder: Path) -> None:
     """Write the parts of a stack into ``part-0``, ``part-1`` and so on."""
     names = [f"part-{number}" for number in range(len(stack.parts))]
-    with _aside(folder) as aside:
+    _check_free(folder)
+    with folder_aside(folder) as aside:
         for name, part in zip(names, stack.parts, strict=True):
             part.save(aside / name)
         write_text(aside / "edit.json", to_json(_file(stack, {"parts": names})))
@@ -187,25 +186,9 @@ def _file(edit: Edit, content: dict[str, Any]) -> EditFile:
     )
 
 
-@contextmanager
-def _aside(folder: Path) -> Generator[Path]:
-    """A folder to write into, which takes the place of ``folder`` when the block ends well."""
-    folder = folder.absolute()
+def _check_free(folder: Path) -> None:
+    """Raises BadFileError where something that is no edit would be replaced."""
     is_ours = folder.is_dir() and ((folder / "edit.json").exists() or not any(folder.iterdir()))
     if folder.exists() and not is_ours:
         message = f"{folder} exists and is no edit: choose another folder, so that nothing of yours is replaced."
         raise BadFileError(message)
-    # Not ``tempfile``: its folders can be read by nobody else, and the edit would stay so.
-    mark = secrets.token_hex(4)
-    aside, before = (folder.with_name(f".{folder.name}.{mark}.{word}") for word in ("aside", "before"))
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        if folder.exists():
-            folder.rename(before)
-        aside.rename(folder)
-    finally:
-        if before.exists() and not folder.exists():
-            before.rename(folder)
-        for path in (aside, before):
-            shutil.rmtree(path, ignore_errors=True)

@@ -3,10 +3,7 @@
 import copy
 import math
 import random
-import secrets
-import shutil
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +30,7 @@ from temperament.measure.linear import best_temperature
 from temperament.measure.pole import shown_codes
 from temperament.measure.traitless import carriers, traitless
 from temperament.opinion.row import Opinion, Opinions, Split, write_opinions
-from temperament.record import to_json, write_text
+from temperament.record import folder_aside, to_json, write_text
 from temperament.subject.base import Progress
 from temperament.subject.open import quiet
 from temperament.trait import BIG_FIVE, find_trait, table_of_trait
@@ -100,7 +97,7 @@ def train_encoder(
         seed=seed,
         epochs=epochs,
     )
-    with _aside(folder) as aside, quiet():
+    with folder_aside(folder) as aside, quiet():
         reader.model.save_pretrained(aside)
         reader.tokenizer.save_pretrained(aside)
         write_opinions(aside / LEARNED, [*learned, *held_out])
@@ -197,22 +194,3 @@ def _check_free(folder: Path) -> None:
     if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / NOTE).exists()):
         message = f"{folder} exists and is no encoder: choose another folder, so that nothing of yours is replaced."
         raise BadFileError(message)
-
-
-@contextmanager
-def _aside(folder: Path) -> Generator[Path]:
-    """A folder to write into, which takes the place of ``folder`` when the block ends well."""
-    folder = folder.absolute()
-    mark = secrets.token_hex(4)
-    aside, before = (folder.with_name(f".{folder.name}.{mark}.{word}") for word in ("aside", "before"))
-    aside.mkdir(parents=True)
-    try:
-        yield aside
-        if folder.exists():
-            folder.rename(before)
-        aside.rename(folder)
-    finally:
-        if before.exists() and not folder.exists():
-            before.rename(folder)
-        for path in (aside, before):
-            shutil.rmtree(path, ignore_errors=True)
