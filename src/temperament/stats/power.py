@@ -183,7 +183,7 @@ def mcnemar_power(difference: float, discordance: float, n: int) -> float:
     """The chance that the exact McNemar test of n items finds a difference of gained less lost."""
     from scipy.special import bdtr
 
-    changed = np.arange(n + 1.0)
+    changed = np.arange(n + 1)
     towards = min((1 + difference / discordance) / 2, 1.0)
     limit = _rejected(n)
     is_some = limit >= 0
@@ -241,9 +241,9 @@ def _rejected(n: int) -> Numbers:
     """
     from scipy.special import bdtr
 
-    changed = np.arange(n + 1.0)
+    changed = np.arange(n + 1)
     rarer = np.arange(n // 2 + 1.0)
-    p = 2 * bdtr(np.minimum(rarer[:, None], changed), changed, 0.5)
+    p = 2 * bdtr(np.minimum(rarer[:, None], changed.astype(np.float64)), changed, 0.5)
     return (p <= ALPHA * (1 + 1e-9)).cumprod(axis=0).sum(axis=0) - 1.0
 
 
