@@ -67,7 +67,8 @@ def test_of_what_is_found_few_are_chance():
     random, wrong = np.random.default_rng(3), []
     for _ in range(300):
         p = np.concatenate([random.random(30), random.random(10) * 0.004])
-        found = [index for index, each in enumerate(discoveries(dict(enumerate(p))).values()) if each.is_found]
+        named = discoveries({str(index): float(each) for index, each in enumerate(p)})
+        found = [int(name) for name, each in named.items() if each.is_found]
         wrong.append(sum(index < 30 for index in found) / max(len(found), 1))
     assert 0.02 < np.mean(wrong) <= 0.05
 
