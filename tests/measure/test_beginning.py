@@ -2,7 +2,7 @@
 
 import emoji as library
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from temperament.measure.beginning import START, Place, advance, is_inside
@@ -127,6 +127,7 @@ PARTS = (
 )
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from(PARTS), max_size=5))
 def test_whole_characters_are_judged_as_the_rules_of_emojis_judge_them(text):
     bare = text.lstrip(" \t\n\r\v\f")
@@ -135,6 +136,7 @@ def test_whole_characters_are_judged_as_the_rules_of_emojis_judge_them(text):
     assert (fate(text) is True) == begins
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from(PARTS), max_size=4), st.data())
 def test_it_does_not_matter_where_tokens_are_cut(text, data):
     written = text.encode()

@@ -4,7 +4,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from temperament.measure.diversity import bits, entropy
@@ -44,6 +44,7 @@ def test_small_samples_lose_less_than_as_counted():
     assert np.mean(covered) > 0.85
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.lists(st.sampled_from("abcd"), max_size=5), st.sampled_from("tuv")), max_size=12))
 def test_entropy_is_never_negative_and_does_not_depend_on_order(answers):
     items, topics = [one for one, _ in answers], [topic for _, topic in answers]

@@ -1,7 +1,9 @@
 """What tokens write, whatever kind of vocabulary they are from."""
 
+from functools import cache
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
@@ -36,6 +38,13 @@ def sentence_piece():
     return wrapped(inner, unk_token="<unk>", bos_token="<s>")
 
 
+@cache
+def made(kind):
+    """A tokenizer of a kind and how it spells."""
+    tokenizer = kind()
+    return tokenizer, spell(tokenizer)
+
+
 def words():
     inner = Tokenizer(models.WordLevel({"[UNK]": 0, "a": 1, GRIN: 2, "\u2764": 3, "\ufe0f": 4}, unk_token="[UNK]"))
     inner.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -48,16 +57,17 @@ def word_pieces():
     return wrapped(inner, unk_token="[UNK]")
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_bytes_of_byte_level_tokens_join_to_the_text(text):
-    tokenizer, spelled = byte_tokenizer(), spell(byte_tokenizer())
+    tokenizer, spelled = made(byte_tokenizer)
     assert b"".join(spelled[token] for token in tokenizer(text)["input_ids"]).decode() == text
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from(["a", "b", " ", GRIN, "\u2019", "\U0001f44d"]), max_size=12))
 def test_bytes_of_sentence_pieces_join_to_the_text(text):
-    tokenizer = sentence_piece()
-    spelled = spell(tokenizer)
+    tokenizer, spelled = made(sentence_piece)
     tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
     assert b"".join(spelled[token] for token in tokens).decode() == text
 
@@ -70,11 +80,9 @@ def test_special_tokens_write_nothing():
 
 
 def fates(tokenizer):
-    return {
-        token: advance(START, written)
-        for token, number in tokenizer.get_vocab().items()
-        if (written := spell(tokenizer)[number]) is not None
-    }
+    spelled = spell(tokenizer)
+    written = {token: spelled[number] for token, number in tokenizer.get_vocab().items()}
+    return {token: advance(START, each) for token, each in written.items() if each is not None}
 
 
 def test_of_byte_fallback_whole_emojis_are_certain_and_a_lead_byte_is_open():
