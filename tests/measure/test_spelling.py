@@ -58,7 +58,8 @@ def word_pieces():
 
 
 @settings(deadline=None)
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
+# Without the mark that special tokens such as "<|end|>" are written with: those write nothing.
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="|"), max_size=20))
 def test_bytes_of_byte_level_tokens_join_to_the_text(text):
     tokenizer, spelled = made(byte_tokenizer)
     assert b"".join(spelled[token] for token in tokenizer(text)["input_ids"]).decode() == text
