@@ -22,9 +22,10 @@ FLOW = (
     {"edit"},
     {"activation"},
     {"shape", "measure"},
-    {"curate"},
+    {"curate", "explain"},
     {"study"},
     {"cli"},
+    {"__main__"},
 )
 RANK = {room: rank for rank, rooms in enumerate(FLOW) for room in rooms}
 

@@ -19,7 +19,7 @@ from temperament.errors import RequestError
 from temperament.opinion.row import load_opinions
 
 no_key, serve = served.no_key, served.serve
-PROGRAM = [sys.executable, "-c", "from temperament.cli import main; main()"]
+PROGRAM = [sys.executable, "-m", "temperament"]
 FRUGALITY = """
 name = "frugality"
 facets = ["thrift", "restraint"]

@@ -12,7 +12,7 @@ import pytest
 from temperament.cli import COMMANDS
 from temperament.cli.data import COMMANDS as DATA_COMMANDS
 
-PROGRAM = [sys.executable, "-c", "from temperament.cli import main; main()"]
+PROGRAM = [sys.executable, "-m", "temperament"]
 DATA = tuple(("data", name) for name in DATA_COMMANDS)
 
 

@@ -133,3 +133,22 @@ def test_the_untouched_model_is_counted_once_for_several_targets():
         "Emojis: in 4 of 40 replies before, 16 of 80 after (openness 8 of 40, conscientiousness 8 of 40); "
         "no interval of a difference excludes 0."
     )
+
+
+def test_doubt_that_falls_on_one_side_is_said_beside_what_it_moves():
+    moved = [*_triple("openness", UP), *_triple("neuroticism", UP)]
+    doubted = _triple("openness", DOWN, metric="unsure_share")
+    forced = [
+        *_triple("openness", FLAT, metric="trait_alignment_forced"),
+        *_triple("neuroticism", UP, metric="trait_alignment_forced"),
+    ]
+    sentence = _of([*moved, *doubted, *forced]).details[1]
+    assert sentence.startswith("The classifier was unsure of 24 of 40 replies before and of 10 of 40 after")
+    assert sentence.endswith("with each read as its most probable pole, it measurably rises for neuroticism.")
+    assert "moves measurably for none" in _of([*moved, *doubted, *forced[:3]]).details[1]
+    assert _of([*moved, *doubted]).details[1].endswith("which moves the share by itself.")
+
+
+def test_doubt_that_did_not_change_is_not_spoken_of():
+    doubted = _triple("openness", FLAT, metric="unsure_share")
+    assert not any("unsure" in sentence for sentence in _of([*_triple("openness", UP), *doubted]).details)

@@ -66,7 +66,7 @@ def test_a_run_leaves_what_the_design_promises(finished):
         f"{name}.jsonl" for name in ("untouched", *CELLS)
     }
     assert {path.name for path in (finished / "findings").iterdir()} == {
-        *(f"{name}.json" for name in ("classifier", "crosstalk", "dose", "family", "fluency", "refusal")),
+        *(f"{name}.json" for name in ("classifier", "crosstalk", "dose", "emoji", "family", "fluency", "refusal")),
         *(f"training-{edit}.json" for edit in EDITS),
     }
     for edit in EDITS:

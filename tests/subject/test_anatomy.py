@@ -1,5 +1,6 @@
 """Anatomy finds the parts of every decoder, and the gate is the gate."""
 
+from contextlib import ExitStack
 from types import SimpleNamespace
 
 import pytest
@@ -120,3 +121,101 @@ def test_a_block_that_returns_a_tuple_is_rewritten_in_its_first_part():
 def config_of(layers):
     text = SimpleNamespace(num_hidden_layers=layers, hidden_size=4)
     return SimpleNamespace(get_text_config=lambda: text)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_what_attention_and_mlp_add_is_all_that_a_block_adds(architecture, lively):
+    subject = lively(architecture)
+    seen = {}
+
+    def keep(site):
+        def read(activation, is_reply):
+            seen[site] = activation.clone()
+            return activation
+
+        return read
+
+    sites = [Site(0), *(Site(1, place) for place in ("residual", "attention", "mlp"))]
+    with torch.no_grad(), ExitStack() as stack:
+        for site in sites:
+            stack.enter_context(subject.rewrite(site, keep(site)))
+        subject.model(torch.arange(6, 14)[None])
+    before, after, attention, mlp = (seen[site] for site in sites)
+    torch.testing.assert_close(after, before + attention + mlp, rtol=1e-4, atol=1e-5)
+    assert attention.abs().max() > 1e-3
+    assert mlp.abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_norm_and_the_unembedding_make_the_logits_of_the_stream(architecture, lively):
+    subject, seen = lively(architecture), []
+
+    def keep(activation, is_reply):
+        seen.append(activation)
+        return activation
+
+    with torch.no_grad(), subject.rewrite(Site(2), keep):
+        logits = subject.model(torch.arange(6, 14)[None]).logits
+        found = subject.anatomy.unembedding(subject.anatomy.final_norm(seen[0]))
+    softcap = getattr(subject.model.config, "final_logit_softcapping", None)
+    torch.testing.assert_close(softcap * torch.tanh(found / softcap) if softcap else found, logits)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("place", ["attention", "mlp"])
+def test_the_last_map_of_a_part_makes_what_it_adds(architecture, place, lively):
+    subject, seen = lively(architecture), []
+    site = Site(1, place)
+    path = subject.anatomy.output_path(site)
+    norm = subject.anatomy.norm_behind(site)
+
+    def keep(activation, is_reply):
+        seen.append(activation)
+        return activation
+
+    def watch(inputs, output):
+        seen.append(output)
+        return output
+
+    with torch.no_grad(), subject.change(path, watch), subject.rewrite(site, keep):
+        subject.model(torch.arange(6, 14)[None])
+        torch.testing.assert_close(norm(seen[0]) if norm else seen[0], seen[1])
+    assert (norm is not None) == (architecture in ("gemma2", "olmo2"))
+
+
+def test_a_part_that_cannot_be_told_apart_is_named():
+    block = nn.Module()
+    block.add_module("fc1", nn.Linear(2, 2))
+    model = nn.Module()
+    model.add_module("layers", nn.ModuleList([block]))
+    model.config = SimpleNamespace(get_text_config=lambda: SimpleNamespace(num_hidden_layers=1))
+    with pytest.raises(SeamError, match="the mlp of Module is no part of its own"):
+        Anatomy(model).check(Site(0, "mlp"))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_watching_sees_the_stream_from_the_start_and_what_the_model_itself_gives(architecture, lively):
+    subject, seen = lively(architecture), {}
+    sites = [Site(0, place) for place in ("attention", "mlp", "residual")]
+    with torch.no_grad(), ExitStack() as stack:
+        for site in sites:
+            # What stands at a site changes what is seen behind it, not at it.
+            stack.enter_context(subject.rewrite(site, lambda activation, is_reply: activation + 1.0))
+            handle = subject.anatomy.watch(site, lambda state, site=site: seen.update({site: state.clone()}))
+            stack.callback(handle.remove)
+        handle = subject.anatomy.watch_start(lambda state: seen.update(start=state.clone()))
+        stack.callback(handle.remove)
+        subject.model(torch.arange(6, 14)[None])
+    attention, mlp, residual = (seen[site] for site in sites)
+    torch.testing.assert_close(residual, seen["start"] + attention + mlp + 2.0, rtol=1e-4, atol=1e-5)
+    count = len(seen)
+    subject.model(torch.arange(6, 14)[None])
+    assert len(seen) == count
+    assert not any(block._forward_hooks or block._forward_pre_hooks for block in subject.anatomy.blocks)
+
+
+def test_heads_share_the_input_of_the_map_that_ends_an_attention(lively):
+    anatomy = lively("llama").anatomy
+    # Two of keys and values, four that are mixed.
+    assert anatomy.heads(1) == 4
+    assert anatomy.shape(anatomy.output_path(Site(1, "attention"))).inputs == 4 * 8

@@ -56,7 +56,7 @@ class BranchReader:
         self._most = max(1, LOGITS // int(config.get_text_config().vocab_size))
         self.logits: Float[Tensor, "row token vocab"]
         self._kept: list[tuple[Tensor, Tensor]] | None = None
-        if _is_packable(given.subject.model):
+        if is_packable(given.subject.model):
             self.logits, cache = given.logits_and_cache(numbers)
             self._kept = _whole(cache, max(len(row.read) for row in self._rows))
         else:
@@ -210,7 +210,7 @@ class BranchReader:
             )
 
 
-def _is_packable(model: Any) -> bool:
+def is_packable(model: Any) -> bool:
     """Whether branches can share the keys and values of an answer."""
     config = model.config.get_text_config()
     is_distant = config.model_type in _DISTANT or bool(getattr(config, "alibi", False))

@@ -156,6 +156,14 @@ class GivenAnswers:
         output = self._forward([row.read for row in rows], counts, max(counts), DynamicCache())
         return output.logits, output.past_key_values
 
+    def read(self, numbers: Sequence[int]) -> None:
+        """Let the model read some answers as for `logits`, without computing these, for who looks at a site.
+
+        Marked as a reply are the positions that the answers are read off.
+        """
+        rows = [self.row(number) for number in numbers]
+        self._forward([row.read for row in rows], [len(row.answer) for row in rows], 1)
+
     def show(self, numbers: Sequence[int]) -> None:
         """Let the model read some answers to their last token, for who looks at a site.
 

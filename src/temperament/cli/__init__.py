@@ -16,6 +16,7 @@ COMMANDS: Lines = {
     "ability": ("ability", "Have a model do tasks of lm-evaluation-harness, with and without an edit."),
     "fit": ("fit", "Fit an edit to a model: one trait or a profile of several."),
     "mix": ("mix", "Apply several edits at once, and see whether their effects add up."),
+    "explain": ("explain", "See why: which units an edit changes, and whether they are the cause."),
     "chat": ("chat", "Talk to a model, with an edit at a strength of your choice."),
     "reply": ("reply", "Ask a model questions, with or without an edit."),
     "dial": ("dial", "Set edits to the strengths at which they have equal effect."),
@@ -43,6 +44,7 @@ def app() -> None:
         temperament fit qlora --subject MODEL --target extraversion --out warm
         temperament chat --subject MODEL --edit warm --strength 0.8
         temperament measure --subject MODEL --edit warm
+        temperament explain warm --subject MODEL
         temperament mix --subject MODEL --edit warm --edit bold
         temperament export --subject MODEL --edit warm --out merged
     MODEL is a hub id, a folder, builtin:smollm2, or http://HOST:PORT/v1 (replies only).

@@ -1,11 +1,10 @@
 """Latent emoji mass: how probable an emoji was at every position of a reply, whether or not one was written."""
 
-import codecs
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from temperament.activation.branch import Branch, BranchReader
-from temperament.activation.forcing import Exchange, GivenAnswers, Row, applied, batches
+from temperament.activation.forcing import Exchange, GivenAnswers, applied, batches
 from temperament.edit.base import Edit
 from temperament.errors import RequestError, SeamError
-from temperament.measure.beginning import START, Place, is_inside
+from temperament.measure.beginning import START, Place
 from temperament.measure.protocol import Measurement
 from temperament.measure.spelling import Spelling, spell
 from temperament.measure.token_tree import TokenTree
+from temperament.measure.written import Written, given_replies
 from temperament.record import Record, read_lines, write_lines
 from temperament.stats import Estimate, average, paired_difference
 from temperament.subject.base import Progress, Subject
@@ -30,8 +30,6 @@ from temperament.subject.open import OpenSubject
 CHUNK = 32
 # Of the tolerance: a beginning that is lighter is never read further.
 LIGHT = 0.001
-# Characters of a reply that are looked at to know whether a position lies inside an emoji.
-_TAIL = 32
 
 Masses = NDArray[np.float64]
 
@@ -65,6 +63,28 @@ class LatentMass:
     def is_broken(self) -> bool:
         """The reply was read, and what the model made of it is no finite number."""
         return self.positions > 0 and self.lower is None
+
+
+@dataclass(frozen=True)
+class Torn:
+    """A beginning that may become an emoji: some tokens after a position of a reply.
+
+    Attributes:
+        branch: the tokens; its row is a place in the batch that was searched.
+        place: where they lead.
+        mass: their probability at the position.
+    """
+
+    branch: Branch
+    place: Place
+    mass: float
+
+
+class Followed(NamedTuple):
+    """A beginning that was read further, and the probability at its position that an emoji is certain a token later."""
+
+    torn: Torn
+    gain: float
 
 
 @dataclass(frozen=True)
@@ -138,7 +158,7 @@ class LatentEmoji:
             raise SeamError(message)
         replies = [record for record in records if record.reply is not None and record.reply.strip()]
         spelled = spell(subject.tokenizer)
-        tree = TokenTree(spelled[: _vocabulary(subject)], subject.device)
+        tree = TokenTree(spelled[: vocabulary_of(subject)], subject.device)
         found: dict[int, LatentMass] = {}
         order = sorted(range(len(replies)), key=lambda place: (len(replies[place].reply or ""), place))
         with torch.inference_mode(), applied(edit, subject):
@@ -153,22 +173,37 @@ class LatentEmoji:
             write_lines(store, rows)
         return rows
 
-    def _read(
-        self, subject: OpenSubject, records: Sequence[Record], tree: TokenTree, spelled: Spelling
-    ) -> list[LatentMass]:
-        given = GivenAnswers(subject, [Exchange(record.question, record.reply or "") for record in records])
-        written = {number: _written(row.answer, spelled) for number, row in enumerate(given.rows) if row}
-        given.rows = [
-            row and _ended(row, subject) if record.is_finished else row
-            for row, record in zip(given.rows, records, strict=True)
-        ]
-        found: dict[int, LatentMass] = {}
+    def beginnings(
+        self, given: GivenAnswers, written: Mapping[int, Written], tree: TokenTree
+    ) -> dict[int, list[Followed]]:
+        """What is read further of each reply, by its number; a beginning comes after those that it goes on from.
+
+        To be asked without gradients, while the edits are applied under which the replies were given.
+        """
+        found: dict[int, list[Followed]] = {}
+        for batch, search in self._searches(given, written, tree):
+            found.update(zip(batch, search.followed, strict=True))
+        return found
+
+    def _searches(
+        self, given: GivenAnswers, written: Mapping[int, Written], tree: TokenTree
+    ) -> Iterator[tuple[list[int], "_Search"]]:
+        """Numbers of replies that are searched together, and the search of them, which is done."""
         for batch in batches([given]):
             reader = BranchReader(given, batch)
             logits = [given.of_answer(reader.logits[place], number) for place, number in enumerate(batch)]
-            is_inside = [written[number].is_inside for number in batch]
-            bounds = _Search(self, reader, tree, is_inside).bounds(logits)
-            for number, (lowers, uppers) in zip(batch, bounds, strict=True):
+            search = _Search(self, reader, tree, [written[number].is_inside for number in batch])
+            search.run(logits)
+            yield batch, search
+
+    def _read(
+        self, subject: OpenSubject, records: Sequence[Record], tree: TokenTree, spelled: Spelling
+    ) -> list[LatentMass]:
+        exchanges = [Exchange(record.question, record.reply or "") for record in records]
+        given, written = given_replies(subject, exchanges, [bool(record.is_finished) for record in records], spelled)
+        found: dict[int, LatentMass] = {}
+        for batch, search in self._searches(given, written, tree):
+            for number, (lowers, uppers) in zip(batch, search.bounds, strict=True):
                 found[number] = _row(records[number], lowers, uppers, written[number])
         return [found.get(number) or _unread(record) for number, record in enumerate(records)]
 
@@ -200,23 +235,6 @@ def latent_mass_change(rows: Sequence[LatentMass], untouched: Sequence[LatentMas
     return Measurement("latent_emoji_mass_change", estimate)
 
 
-@dataclass(frozen=True)
-class _Written:
-    """What the tokens of a reply write, and which positions, the end included, lie inside an emoji or a character."""
-
-    pieces: tuple[str, ...]
-    is_inside: tuple[bool, ...]
-
-
-@dataclass(frozen=True)
-class _Torn:
-    """A beginning that may become an emoji: some tokens after a position of a reply."""
-
-    branch: Branch
-    place: Place
-    mass: float
-
-
 class _Search:
     """The search for the bounds of a batch of replies."""
 
@@ -230,23 +248,27 @@ class _Search:
         self.lower: list[Masses] = []
         # Mass that may still become an emoji, and the beginnings of it that may be read further.
         self.unknown: list[Masses] = []
-        self.torn: list[list[_Torn]] = []
-        self.count = [0] * len(is_inside)
+        self.torn: list[list[Torn]] = []
+        self.followed: list[list[Followed]] = [[] for _ in is_inside]
 
-    def bounds(self, logits: Sequence[Float[Tensor, "_ vocab"]]) -> list[tuple[Masses, Masses]]:
-        """Lower and upper bound at each position of each reply; NaN inside emojis, and where the model broke down."""
+    def run(self, logits: Sequence[Float[Tensor, "_ vocab"]]) -> None:
+        """Search, from the logits at the positions of each reply."""
         for row, each in enumerate(logits):
             self.torn.append(list(self._begin(row, each)))
         while chosen := [one for row in range(len(logits)) for one in self._take_heaviest(row)]:
             for number, following in self.reader.after([one.branch for one in chosen]):
                 row = chosen[number].branch.row
                 self.torn[row] += self._follow(chosen[number], following)
+
+    @property
+    def bounds(self) -> list[tuple[Masses, Masses]]:
+        """Lower and upper bound at each position of each reply; NaN inside emojis, and where the model broke down."""
         return [
             (lower.clip(0, 1), (lower + unknown.clip(0)).clip(0, 1))
             for lower, unknown in zip(self.lower, self.unknown, strict=True)
         ]
 
-    def _begin(self, row: int, logits: Float[Tensor, "_ vocab"]) -> Iterator[_Torn]:
+    def _begin(self, row: int, logits: Float[Tensor, "_ vocab"]) -> Iterator[Torn]:
         """What the model's own next tokens are worth at each position of a reply, and the heaviest of the torn."""
         fates = self.tree.after(START)
         is_inside = torch.tensor(self.is_inside[row][: len(logits)], device=logits.device)
@@ -257,20 +279,23 @@ class _Search:
         self.unknown.append(torn.sum(dim=-1).cpu().numpy())
         for mass, place in self._top(torn.flatten()):
             token, number = divmod(place, len(fates.places))
-            yield _Torn(Branch(row, token, (int(fates.torn[number]),)), fates.places[number], mass)
+            yield Torn(Branch(row, token, (int(fates.torn[number]),)), fates.places[number], mass)
 
-    def _follow(self, one: _Torn, logits: Float[Tensor, " vocab"]) -> Iterator[_Torn]:
+    def _follow(self, one: Torn, logits: Float[Tensor, " vocab"]) -> Iterator[Torn]:
         """What comes of a torn beginning; nothing is known where the model broke down."""
+        row, token = one.branch.row, one.branch.kept
         total = logits.logsumexp(dim=-1)
         if not bool(total.isfinite()):
+            self.followed[row].append(Followed(one, 0.0))
             return
         fates = self.tree.after(one.place)
-        row, token = one.branch.row, one.branch.kept
-        self.lower[row][token] += one.mass * float((logits[fates.certain] - total).double().exp().sum())
+        gain = one.mass * float((logits[fates.certain] - total).double().exp().sum())
+        self.followed[row].append(Followed(one, gain))
+        self.lower[row][token] += gain
         torn = one.mass * (logits[fates.torn] - total).double().exp()
         self.unknown[row][token] += float(torn.sum()) - one.mass
         for mass, number in self._top(torn):
-            yield _Torn(
+            yield Torn(
                 replace(one.branch, path=(*one.branch.path, int(fates.torn[number]))), fates.places[number], mass
             )
 
@@ -282,7 +307,7 @@ class _Search:
                 return
             yield mass, place
 
-    def _take_heaviest(self, row: int) -> list[_Torn]:
+    def _take_heaviest(self, row: int) -> list[Torn]:
         """As few beginnings of a reply as would leave half of what may stay unknown; none where it is known enough."""
         unknown, allowed = float(self.unknown[row].sum()), self._allowed(row)
         if not unknown > allowed:
@@ -290,14 +315,13 @@ class _Search:
         candidates = [one for one in self.torn[row] if len(one.branch.path) <= self.settings.depth]
         candidates = [one for one in candidates if self.reader.fits(one.branch)]
         candidates.sort(key=lambda one: -one.mass)
-        chosen: list[_Torn] = []
-        for one in candidates[: self.settings.most - self.count[row]]:
+        chosen: list[Torn] = []
+        for one in candidates[: self.settings.most - len(self.followed[row])]:
             chosen.append(one)
             unknown -= one.mass
             if unknown <= allowed / 2:
                 break
         self.torn[row] = candidates[len(chosen) :]
-        self.count[row] += len(chosen)
         return chosen
 
     def _allowed(self, row: int) -> float:
@@ -307,32 +331,13 @@ class _Search:
         return max(self.settings.tolerance * int(is_counted.sum()), self.settings.relative * upper)
 
 
-def _vocabulary(subject: OpenSubject) -> int:
+def vocabulary_of(subject: OpenSubject) -> int:
     """How many tokens the model gives probabilities to; its tokenizer may know more, or fewer."""
     config: Any = subject.model.config
     return int(config.get_text_config().vocab_size)
 
 
-def _ended(row: Row, subject: OpenSubject) -> Row:
-    """The row with the position at which the model ended; of the last token only the place is read."""
-    longer = replace(row, answer=(*row.answer, subject.format.pad_token))
-    return longer if len(longer.read) <= subject.window else row
-
-
-def _written(tokens: Sequence[int], spelled: Spelling) -> _Written:
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    text = ""
-    pieces: list[str] = []
-    inside: list[bool] = []
-    for token in tokens:
-        inside.append(bool(decoder.getstate()[0]) or is_inside(text))
-        pieces.append(decoder.decode(spelled[token] or b""))
-        text = (text + pieces[-1])[-_TAIL:]
-    inside.append(bool(decoder.getstate()[0]) or is_inside(text))
-    return _Written((*pieces, ""), tuple(inside))
-
-
-def _row(record: Record, lowers: Masses, uppers: Masses, written: _Written) -> LatentMass:
+def _row(record: Record, lowers: Masses, uppers: Masses, written: Written) -> LatentMass:
     is_counted = ~np.array(written.is_inside[: len(lowers)])
     kept = lowers[is_counted]
     is_sound = kept.size > 0 and bool(np.isfinite(kept).all()) and bool(np.isfinite(uppers[is_counted]).all())

@@ -13,6 +13,7 @@ from temperament.report.grid import Column, Grid, grid
 from temperament.report.sample import base_cells, cells_of
 from temperament.report.wording import estimate, number
 from temperament.run import Run
+from temperament.stats import Estimate
 
 COLUMNS = (
     Column("emoji_sentence_ratio", "emojis a sentence"),
@@ -88,17 +89,18 @@ def masses(evidence: Evidence, arms: Sequence[Arm]) -> list[Mass]:
     return [*before.values(), *(mass for _, mass in sorted(found, key=lambda one: one[0]))]
 
 
-def scientific(figure: Figure | None, *, signed: bool = False) -> str:
+def scientific(figure: Figure | Estimate | None, *, signed: bool = False) -> str:
     """A probability that may be tiny, with its interval, such as '3.1e-05 (1.0e-05 to 6.2e-05)'."""
     if figure is None or figure.value is None or abs(figure.value) >= 0.01:
         return estimate(figure, 3, signed=signed)
     if figure.lower is None or figure.upper is None:
-        return f"{_small(figure.value, signed=signed)} (interval withheld)"
-    bounds = " to ".join(_small(bound, signed=signed) for bound in (figure.lower, figure.upper))
-    return f"{_small(figure.value, signed=signed)} ({bounds})"
+        return f"{small(figure.value, signed=signed)} (interval withheld)"
+    bounds = " to ".join(small(bound, signed=signed) for bound in (figure.lower, figure.upper))
+    return f"{small(figure.value, signed=signed)} ({bounds})"
 
 
-def _small(value: float, *, signed: bool) -> str:
+def small(value: float, *, signed: bool = False) -> str:
+    """A number that may be tiny, such as '3.1e-05'."""
     if value == 0 or abs(value) >= 0.01:
         return number(value, 3, signed=signed)
     sign = "\u2212" if value < 0 else "+" if signed else ""

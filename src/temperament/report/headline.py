@@ -3,9 +3,10 @@
 A target counts as moved only where the interval of the paired change of its trait alignment excludes 0, in every seed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from temperament.record import Figure
 from temperament.report.board import Arm, Board, Goal, Pair, Verdict, by_goal, mean_value, verdict_of
 from temperament.report.soundness import Level
 from temperament.report.wording import hits, listed, part, span
@@ -49,7 +50,8 @@ def headline(board: Board, arm: Arm, levels: Mapping[Goal, Level] | None = None)
     if lost:
         does = "does" if lost == 1 else "do"
         lead = f"{lead[:-1]}; {lost} more {does} not count, because the replies are no answers."
-    return Headline(lead, [*_alignment_sentences(goals), *_emoji_sentences(board, arm)])
+    details = [*_alignment_sentences(goals), *_doubt_sentences(board, arm, goals), *_emoji_sentences(board, arm)]
+    return Headline(lead, details)
 
 
 def _only(name: str, goal: Goal, pairs: list[Pair]) -> str:
@@ -108,6 +110,32 @@ def _alignment_sentences(goals: dict[Goal, list[Pair]]) -> list[str]:
         what = "includes 0" if all(len(pairs) == 1 for _, pairs in unclear) else "does not exclude 0 in every seed"
         sentences.append(f"For {names} the interval of the paired change {what}.")
     return sentences
+
+
+def _doubt_sentences(board: Board, arm: Arm, goals: dict[Goal, list[Pair]]) -> list[str]:
+    """Where the classifier doubts one side more than the other, which alone moves the share that it is sure of."""
+    pairs = [pair for pair in board.pairs(arm, "unsure_share") if pair.goal in goals]
+    if all(verdict_of(own) not in {"towards", "away"} for own in by_goal(pairs).values()):
+        return []
+    untouched = {pair.seed: pair.before for pair in pairs if pair.before is not None}
+    before, after = _share_of(untouched.values()), _share_of(pair.after for pair in pairs if pair.after is not None)
+    found = f"The classifier was unsure of {before} replies before and of {after} after"
+    forced = {goal: own for goal, own in by_goal(board.pairs(arm, "trait_alignment_forced")).items() if goal in goals}
+    if not forced:
+        return [f"{found}, which moves the share by itself."]
+    return [f"{found}, which moves the share by itself; with each read as its most probable pole, {_forced(forced)}."]
+
+
+def _forced(goals: dict[Goal, list[Pair]]) -> str:
+    """How the share moves where no reply may be doubted."""
+    moves = {"rises": _moved(goals, "towards"), "falls": _moved(goals, "away")}
+    parts = [f"{verb} for {listed([_name(goal, goals) for goal, _ in own])}" for verb, own in moves.items() if own]
+    return f"it measurably {listed(parts)}" if parts else "it moves measurably for none"
+
+
+def _share_of(figures: Iterable[Figure]) -> str:
+    known = [figure for figure in figures if figure.value is not None]
+    return f"{sum(hits(figure) or 0 for figure in known)} of {sum(figure.n for figure in known)}"
 
 
 def _largest(moves: Moves) -> Moves:

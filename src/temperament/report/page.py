@@ -15,6 +15,9 @@ from temperament.report.crosstalk import CrossTalk, crosstalk
 from temperament.report.dose import doses, limits
 from temperament.report.emoji import Mass, Use, emoji_grid, masses, uses
 from temperament.report.evidence import Evidence
+from temperament.report.explain import explained
+from temperament.report.explain_glow import LEGEND
+from temperament.report.explain_overlap import arms
 from temperament.report.family import Test, probability
 from temperament.report.grid import Grid, grid
 from temperament.report.headline import Headline, headline
@@ -140,6 +143,9 @@ def _content(run: Run) -> dict[str, Any]:
         "folders": evidence.sources.folders,
         "shared": evidence.sources.shared,
         "origins": origins(run),
+        "explained": explained(evidence),
+        "arms": arms(run),
+        "glow_legend": LEGEND,
         "test_anchor": _test_anchor(evidence),
         "is_void_test": is_void_test,
         "has_named_tests": any(test.test for test in tests),

@@ -22,8 +22,8 @@ STAGES = ("readings", "latent", "inventory", "judge")
 EMOJI_EFFECTS = ("changed", "changed_pole", "unsure_before", "unsure_after")
 # Findings that have a place of their own on the page, by the beginning of their names.
 SHOWN_FINDINGS = (
-    *("additivity", "ability", "budget", "classifier", "crosstalk", "dose", "family", "fluency", "inventory"),
-    *("judge", "latent", "readings", "training-"),
+    *("additivity", "ability", "arms", "budget", "classifier", "crosstalk", "dose", "emoji", "explain", "family"),
+    *("fluency", "inventory", "judge", "latent", "readings", "training-"),
 )
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from temperament.measure.protocol import Measurement
 
 CALIBRATION, REFERENCES = "calibration", "references"
+# For a forecast: of a question and a reply, behind what all prompts begin with.
+TOKENS_OF_RATING = 120
+# The same of replies, where neither the judge's nor the interview's plan limits them.
+TOPICS = 40
 
 
 class Judgements(Stage):
@@ -46,6 +50,15 @@ class Judgements(Stage):
             self.bench.calibrate(judge, progress)
         else:
             self.bench.rate_references(judge, self.records(self.study.cells()[0]), progress)
+
+    def tokens(self, cells: Sequence[Cell], replies: float) -> int:
+        """Every rating reads a reply; how long an endpoint takes nobody knows."""
+        del replies
+        plan = self.study.judge
+        if plan.is_remote:
+            return 0
+        calls = plan.calls(plan.replies or self.study.interview.topics or TOPICS, self.study.wanted[:1])
+        return len(self.missing(cells)) * calls * TOKENS_OF_RATING
 
     def measure(self, cell: Cell, base: Cell, target: Target | None) -> "list[Measurement]":
         """How the judge rates the target's trait, and how well the adjectives of its pole fit."""

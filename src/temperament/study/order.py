@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from temperament.opinion.row import Opinions
+from temperament.study.explanation import Explanations
 from temperament.study.inventory import Inventories
 from temperament.study.judge import Judgements
 from temperament.study.latent import Latent
@@ -20,4 +21,6 @@ def stages_of(study: Study, folder: Path, opinions: Opinions) -> tuple[Stage, ..
         found.append(Inventories(study, folder, opinions))
     if study.judge.model:
         found.append(Judgements(study, folder, opinions))
+    if study.explain.lenses:
+        found.append(Explanations(study, folder, opinions))
     return tuple(found)

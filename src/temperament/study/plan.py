@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from temperament.errors import RequestError, UnknownNameError
+from temperament.explain.plan import ExplainPlan
 from temperament.measure.inventory.plan import InventoryPlan
 from temperament.measure.judge.plan import JudgePlan
 from temperament.opinion.row import SHIPPED, Split
@@ -212,6 +213,7 @@ class Study:
     measure: MeasurePlan = MeasurePlan()
     inventory: InventoryPlan = InventoryPlan()
     judge: JudgePlan = JudgePlan()
+    explain: ExplainPlan = ExplainPlan()
 
     def __post_init__(self) -> None:
         if not self.seeds:

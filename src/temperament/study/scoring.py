@@ -10,6 +10,7 @@ from typing import Any
 from temperament.measure.protocol import Measurement, Score, Scorer
 from temperament.opinion.row import Opinions
 from temperament.record import Figure, Record, Results, read_records, to_json, write_lines, write_text
+from temperament.study.explanation import Explanations
 from temperament.study.family import Change, Replies, changes, write_family
 from temperament.study.inventory import Inventories
 from temperament.study.judge import Judgements
@@ -73,8 +74,11 @@ class _Scoring:
 
     def write_findings(self) -> None:
         """The cards of what measures, and the family of tests."""
+        from temperament.measure.emoji_inventory import inventory_of
         from temperament.measure.refusal import refusal_card
 
+        emojis = {cell.name: inventory_of(self.records[cell]) for cell in self.cells}
+        write_text(self.folder / "findings" / "emoji.json", to_json(emojis))
         card = refusal_card(self.opinions, self.study.interview.split)
         write_text(self.folder / "findings" / "refusal.json", to_json(card))
         write_family(self.folder, self.changed)
@@ -83,6 +87,8 @@ class _Scoring:
                 stage.write_card(self.cells, self._behaviour())
             if isinstance(stage, Judgements):
                 stage.bench.write_finding([cell.name for cell in self.cells])
+            if isinstance(stage, Explanations):
+                stage.write_finding(self.cells)
 
     def _scorers(self) -> dict[Cell, list[Scorer]]:
         from temperament.measure.alignment import TraitAlignment

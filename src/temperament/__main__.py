@@ -1,0 +1,5 @@
+"""``python -m temperament`` is the command line."""
+
+from temperament.cli import main
+
+main()

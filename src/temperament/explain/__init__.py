@@ -1,0 +1,1 @@
+"""Lenses: what an edit changes inside a model, what that writes, and whether it is the cause."""

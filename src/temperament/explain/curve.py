@@ -1,0 +1,158 @@
+"""Curves of ablation and transplant over the number of units, beside random sets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from temperament.edit.base import Edit
+from temperament.errors import RequestError
+from temperament.explain.ablation import Levels
+from temperament.explain.consequence import change, level, mean_change, rank_p
+from temperament.explain.finding import Curve, Step, Unit
+from temperament.explain.matched import MatchedUnits
+from temperament.explain.probe import Condition, From, Probe, Values
+
+# Random sets where they only show how far chance goes, and how many a p-value needs.
+BAND, FEWEST = 19, 99
+
+
+@dataclass(frozen=True)
+class Tried:
+    """The first k units, and as many random ones, set after set."""
+
+    top: tuple[Unit, ...]
+    random: tuple[tuple[Unit, ...], ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Units of a place that are tried, fewest first.
+
+    Attributes:
+        place: of the units, or ``all``.
+        main: how many of them the verdict rests on.
+        steps: what is tried.
+        remarks: what is to be said of the random sets.
+    """
+
+    place: str
+    main: int
+    steps: tuple[Tried, ...]
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def tried(self) -> Tried:
+        """What the verdict rests on."""
+        return next(step for step in self.steps if len(step.top) == self.main)
+
+    def thinned(self, sets: int) -> "Plan":
+        """The same with as many random sets of each count at most."""
+        return replace(self, steps=tuple(Tried(step.top, step.random[:sets]) for step in self.steps))
+
+
+@dataclass(frozen=True, eq=False)
+class Way:
+    """A model that is changed, and one that the values are from.
+
+    Attributes:
+        name: ``ablation`` or ``transplant``.
+        host: edit of the model that is changed; None is the untouched one.
+        other: edit of the model that the values are from.
+    """
+
+    name: str
+    host: Edit | None
+    other: Edit | None
+
+    def conditions(self, plan: Plan) -> list[Condition]:
+        """Of every step the units, then its random sets."""
+        sets = [some for step in plan.steps for some in (step.top, *step.random)]
+        return [Condition(self.host, units, From(self.other)) for units in sets]
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Chooses what is tried.
+
+    Attributes:
+        counts: of units.
+        sets: random ones at the count that the verdict rests on.
+        main: that count, or the nearest there is.
+        seed: of the random sets.
+    """
+
+    counts: tuple[int, ...]
+    sets: int
+    main: int
+    seed: int
+
+    def counts_of(self, units: int) -> list[int]:
+        """The counts that there are units for; all units stand for every larger count."""
+        return sorted({min(count, units) for count in self.counts})
+
+    def plan(
+        self, place: str, units: Sequence[Unit], magnitude: Levels, apart: Sequence[Unit], *, is_leading: bool
+    ) -> Plan:
+        """Draw the random sets of a place.
+
+        Args:
+            place: name of it.
+            units: in the order in which they are tried.
+            magnitude: mean absolute activation of every unit of their sites.
+            apart: units that are in no random set.
+            is_leading: all sets are drawn at the count that the verdict rests on, and 19 at the others; else 19 at the
+                former alone.
+        """
+        counts = self.counts_of(len(units))
+        main = min(counts, key=lambda count: (abs(count - self.main), count))
+        steps: list[Tried] = []
+        remarks: list[str] = []
+        for count in counts:
+            top = tuple(units[:count])
+            sets = self.sets if is_leading and count == main else min(BAND, self.sets)
+            if not is_leading and count != main:
+                steps.append(Tried(top, ()))
+                continue
+            try:
+                matched = MatchedUnits(top, magnitude, apart).draw(sets, self.seed + count)
+            except RequestError as error:
+                remarks.append(str(error))
+                steps.append(Tried(top, ()))
+                continue
+            steps.append(Tried(top, matched.sets))
+            if matched.borrowed and count == main:
+                remarks.append(
+                    f"{100 * matched.borrowed:.0f} % of the random units beside {count} ({place}) come from a "
+                    "neighbouring decile of activity, because theirs has no others left."
+                )
+        return Plan(place, main, tuple(steps), tuple(remarks))
+
+
+def curves(
+    probe: Probe, way: Way, plan: Plan, ends: tuple[Values, Values], found: Sequence[Values], seed: int
+) -> tuple[Curve, ...]:
+    """The curve of each outcome.
+
+    Args:
+        probe: that read the texts.
+        way: what was done.
+        plan: to which units.
+        ends: what is read of the model that is changed, and of the other one.
+        found: under `Way.conditions`.
+        seed: of the resamples.
+    """
+    start, end = ends
+    made: list[Curve] = []
+    for name in probe.names:
+        whole = change(start[name], end[name], probe.topics, seed)
+        left = iter(found)
+        steps: list[Step] = []
+        for tried in plan.steps:
+            effect = change(start[name], next(left)[name], probe.topics, seed)
+            drawn = [mean_change(start[name], next(left)[name]) for _ in tried.random]
+            random = tuple(one for one in drawn if one is not None)
+            p = rank_p(effect.value, random, whole.value or 0.0) if len(random) >= FEWEST else None
+            steps.append(Step(len(tried.top), effect, random, p))
+        made.append(
+            Curve(way.name, "base", plan.place, name, level(start[name], probe.topics, seed), whole, tuple(steps))
+        )
+    return tuple(made)

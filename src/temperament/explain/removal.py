@@ -1,0 +1,165 @@
+"""Whether what a witness names matters: the trait score of answers without the tokens that were named."""
+
+import math
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from temperament.errors import WorkError
+from temperament.explain.testimony_token import Token, content_of, key_of, tidied, tokens_in, without
+from temperament.measure.alignment import PoleReader
+from temperament.measure.classifier import check_learned
+from temperament.stats import Estimate, average, share
+from temperament.trait import Target
+
+# The trait score of each text: higher is more of the target.
+Score = Callable[[list[str]], Sequence[float]]
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What a witness named in one answer.
+
+    Attributes:
+        topic: of the answer.
+        answer: as it was given, not as a witness may have seen it.
+        named: as the witness wrote it.
+    """
+
+    topic: str
+    answer: str
+    named: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Removal:
+    """What becomes of the trait score without tokens.
+
+    Attributes:
+        fall: by how much it falls when a named token goes.
+        fall_other: the same of other tokens of the same answers.
+        agreement: the chance that it falls further for a named token than for another one of the same answer; 0.5 is
+            what a witness reaches who does not know. 0, always less, to 1, always further.
+    """
+
+    fall: Estimate
+    fall_other: Estimate
+    agreement: Estimate
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Keys of an answer that are taken away, one at a time."""
+
+    naming: Naming
+    named: tuple[str, ...]
+    others: tuple[str, ...]
+
+
+def target_probability(reader: PoleReader, target: Target) -> Score:
+    """The probability that a classifier gives to the target's pole, from 0 to 1.
+
+    Raises:
+        RequestError: the classifier does not know the target.
+    """
+    check_learned(target, reader.labels)
+    place = list(reader.labels).index(str(target))
+
+    def score(texts: list[str]) -> list[float]:
+        return [float(row[place]) for row in reader.probabilities(texts)]
+
+    return score
+
+
+def removals(namings: Sequence[Sequence[Naming]], score: Score, seed: int = 0) -> list[Removal]:
+    """Take tokens out of answers one at a time, all places of a token at once, and score what is left.
+
+    To every named token another content token of the same answer is drawn that nobody of this witness named, one that
+    stands in it about as often, because what is repeated weighs more. An answer counts towards the agreement where it
+    has both; its area under the curve is one observation, with topics as clusters.
+
+    Args:
+        namings: of each witness; tokens that the answer does not have are passed over.
+        score: of texts; asked once for all of them.
+        seed: of the draws.
+
+    Returns:
+        Of each witness, in order; figures without a value where nothing could be removed.
+
+    Raises:
+        WorkError: the score gives a number that is not finite, or not one a text.
+    """
+    plans = [[_comparison(naming, seed) for naming in each] for each in namings]
+    texts: dict[str, float] = {}
+    for plan in plans:
+        for each in plan:
+            for key in (*each.named, *each.others):
+                texts.setdefault(tidied(each.naming.answer), 0.0)
+                texts.setdefault(without(each.naming.answer, key), 0.0)
+    scores = dict(zip(texts, _scored(list(texts), score), strict=True))
+    return [_removal(plan, scores, seed) for plan in plans]
+
+
+def _scored(texts: list[str], score: Score) -> Sequence[float]:
+    found = score(texts) if texts else []
+    if len(found) != len(texts) or not all(math.isfinite(value) for value in found):
+        message = (
+            f"the score of {len(texts)} texts came back as {len(found)} numbers, and all have to be there and finite: "
+            f"mend the score that the lens was given."
+        )
+        raise WorkError(message)
+    return found
+
+
+def _comparison(naming: Naming, seed: int) -> _Comparison:
+    counts: dict[str, int] = {}
+    for token in tokens_in(naming.answer):
+        counts[token.key] = counts.get(token.key, 0) + 1
+    # Without its only token an answer is no answer.
+    rest = {key: count for key, count in counts.items() if len(counts) > 1}
+    named = tuple(dict.fromkeys(key_of(token) for token in naming.named if key_of(token) in rest))
+    content: Mapping[str, Token] = content_of(naming.answer)
+    free = [key for key in rest if key in content and key not in named]
+    random.Random(f"{seed} {naming.answer}").shuffle(free)
+    others: list[str] = []
+    for key in named:
+        if free:
+            nearest = min(free, key=lambda other: abs(counts[other] - counts[key]))
+            free.remove(nearest)
+            others.append(nearest)
+    return _Comparison(naming, named, tuple(others))
+
+
+def _removal(plan: Sequence[_Comparison], scores: Mapping[str, float], seed: int) -> Removal:
+    named: list[tuple[float, str]] = []
+    other: list[tuple[float, str]] = []
+    areas: list[tuple[float, str]] = []
+    for each in plan:
+        topic, answer = each.naming.topic, each.naming.answer
+        falls, rest = (
+            [scores[tidied(answer)] - scores[without(answer, key)] for key in keys]
+            for keys in (each.named, each.others)
+        )
+        named += [(fall, topic) for fall in falls]
+        other += [(fall, topic) for fall in rest]
+        if falls and rest:
+            areas.append((area_under_curve(falls, rest), topic))
+    return Removal(_average(named, seed), _average(other, seed), _bounded(areas, seed))
+
+
+def area_under_curve(higher: Sequence[float], lower: Sequence[float]) -> float:
+    """The share of pairs in which the first is larger; a tie is half. The area under the curve of ranks."""
+    wins = sum((one > other) + 0.5 * (one == other) for one in higher for other in lower)
+    return wins / (len(higher) * len(lower))
+
+
+def _average(values: Sequence[tuple[float, str]], seed: int) -> Estimate:
+    return average([value for value, _ in values], [topic for _, topic in values], seed)
+
+
+def _bounded(values: Sequence[tuple[float, str]], seed: int) -> Estimate:
+    """The mean of numbers from 0 to 1; where all are equal the spread is that of a share."""
+    found = _average(values, seed)
+    if found.lower is None or found.upper is None:
+        return share([value for value, _ in values], [topic for _, topic in values])
+    return Estimate(found.value, max(0.0, found.lower), min(1.0, found.upper), found.n)
