@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from temperament.edit.store import load_edit
     from temperament.edit.sum import summed
     from temperament.errors import TemperamentError
+    from temperament.explain.attribution import AttributionLens
+    from temperament.explain.cause import CauseLens
+    from temperament.explain.projection import ProjectionLens
+    from temperament.explain.testimony import TestimonyLens
+    from temperament.explain.text import Text
+    from temperament.explain.unit import UnitLens
     from temperament.measure.alignment import alignment
     from temperament.measure.interview import Interview, items_of
     from temperament.opinion.row import Opinion, Opinions, load_opinions
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
     from temperament.trait import Target, Trait, load_trait, register
 
 _HOME = {
+    "AttributionLens": "explain.attribution",
+    "CauseLens": "explain.cause",
     "Direction": "shape.direction.method",
     "Edit": "edit.base",
     "GREEDY": "record",
@@ -41,6 +49,7 @@ _HOME = {
     "Opinion": "opinion.row",
     "Opinions": "opinion.row",
     "Profile": "edit.profile",
+    "ProjectionLens": "explain.projection",
     "Prompt": "shape.prompt",
     "QLora": "shape.qlora",
     "Record": "record",
@@ -50,7 +59,10 @@ _HOME = {
     "Subject": "subject.base",
     "Target": "trait",
     "TemperamentError": "errors",
+    "TestimonyLens": "explain.testimony",
+    "Text": "explain.text",
     "Trait": "trait",
+    "UnitLens": "explain.unit",
     "alignment": "measure.alignment",
     "fit_profile": "shape.profile",
     "items_of": "measure.interview",
@@ -65,6 +77,8 @@ _HOME = {
 
 __all__ = [
     "GREEDY",
+    "AttributionLens",
+    "CauseLens",
     "Direction",
     "Edit",
     "Generation",
@@ -75,6 +89,7 @@ __all__ = [
     "Opinion",
     "Opinions",
     "Profile",
+    "ProjectionLens",
     "Prompt",
     "QLora",
     "Record",
@@ -84,7 +99,10 @@ __all__ = [
     "Subject",
     "Target",
     "TemperamentError",
+    "TestimonyLens",
+    "Text",
     "Trait",
+    "UnitLens",
     "alignment",
     "fit_profile",
     "items_of",

@@ -66,13 +66,20 @@ def _glow(row: Row) -> Glow:
 def _row(name: str, pieces: list[str], values: list[float | None]) -> Reading:
     both = [(piece, values[place] if place < len(values) else None) for place, piece in enumerate(pieces)]
     tints = [Tint(visible(piece), depth(value), _words(value)) for piece, value in both]
-    known = [(value, piece) for piece, value in both if value is not None]
+    known = [(value, place) for place, (_, value) in enumerate(both) if value is not None]
     if not known:
         return Reading(name, tints, "")
-    highest, piece = max(known, key=lambda one: one[0])
-    at = "at the end" if piece == END else f"at \u201c{visible(piece).strip() or token(piece)}\u201d"
+    highest, place = max(known, key=lambda one: one[0])
     mean = fmean(value for value, _ in known)
-    return Reading(name, tints, f"mean {small(mean)}, highest {small(highest)} {at}")
+    return Reading(name, tints, f"mean {small(mean)}, highest {small(highest)} {_at(pieces, place)}")
+
+
+def _at(pieces: list[str], place: int) -> str:
+    """Where something is, in words; a token may write no more than a part of a character, or the end."""
+    piece = pieces[place]
+    if piece in (END, "") and place == len(pieces) - 1:
+        return "at the end"
+    return f"at \u201c{visible(piece).strip() or token(piece)}\u201d" if piece else "where a character begins"
 
 
 def _words(value: float | None) -> str:
