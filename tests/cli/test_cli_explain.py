@@ -2,7 +2,7 @@
 
 import json
 
-SMALL = ("--texts", 8, "--sets", 2, "--generated", 0, "--lens", "units", "--lens", "cause")
+SMALL = ("--questions", 4, "--texts", 2, "--sets", 2, "--generated", 0, "--lens", "units", "--lens", "cause")
 
 
 def test_an_edit_is_looked_into_and_the_answer_is_said(call, place, tmp_path):

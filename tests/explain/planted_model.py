@@ -10,7 +10,7 @@ import torch
 
 from temperament.edit.base import Origin
 from temperament.edit.weight import LowRank, WeightEdit
-from temperament.explain.finding import Change, Unit
+from temperament.explain.finding import Unit
 from temperament.explain.text import Text
 from temperament.subject.open import OpenSubject
 from temperament.subject.tiny import tiny_subject
@@ -85,12 +85,9 @@ def planted_texts(topics=8, each=2):
     ]
 
 
-def changed(*numbers):
-    """What the lens of units would say of some gate units, in this order."""
-    return [
-        Change(unit(number), "newly activated", (0.0, 1.0), (0.0, 1.0), (0.0, 2.0), 9.0 - place, 2.0, 2.0, 0.001, 0.002)
-        for place, number in enumerate(numbers)
-    ]
+def units(*numbers):
+    """Some gate units, as the lens of units puts them in order."""
+    return tuple(map(unit, numbers))
 
 
 def _said(words, topic, one):

@@ -123,6 +123,7 @@ def test_effects_of_edits_are_kept_and_compared(lively, tmp_path):
                 assert all(np.array_equal(first[site], second[site]) for site in first)
                 assert first.keys() == second.keys()
             assert loaded.raw[Site(1, "gate")][common] > 3
+            assert loaded.normalised[Site(1, "gate")][common] > 1
             assert not loaded.raw[Site(0, "gate")].any()
             arms[-1].append(loaded)
     found = compare_arms(arms[0], arms[1], NAMES, "gate")

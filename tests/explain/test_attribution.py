@@ -11,16 +11,16 @@ from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
 from temperament.edit.context import ContextEdit
 from temperament.edit.weight import LowRank, WeightEdit
-from temperament.errors import RequestError
-from temperament.explain.attribution import AttributionLens, attribute, attributions
+from temperament.errors import RequestError, SeamError
+from temperament.explain.attribution import AttributionLens
 from temperament.explain.text import Text
 from temperament.subject.anatomy import Site
 from temperament.subject.open import OpenSubject
-from temperament.subject.tiny import ARCHITECTURES, tiny_subject
+from temperament.subject.tiny import ARCHITECTURES, byte_tokenizer, tiny_subject
 
 GRIN = "\U0001f600"
 TEXT = Text("rain", "what of rain?", "it falls")
-ALL = AttributionLens(heaviest=None)
+ALL, USUAL = AttributionLens(heaviest=None), AttributionLens()
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +172,7 @@ def test_probabilities_are_those_of_teacher_forcing_at_every_position(kind, live
     edit = edits(subject)[kind]
     (expected,) = log_probabilities(subject, [TEXT.exchange], edit)
     for position in (0, 1, 7):
-        found = attribute(subject, edit, TEXT, position)
+        found = USUAL.attribute(subject, edit, TEXT, position)
         assert found.probability == pytest.approx(float(expected[position].exp()), rel=1e-3)
 
 
@@ -192,7 +192,7 @@ def test_the_bias_of_a_norm_behind_a_part_stands_beside_its_heads():
 def test_a_planted_unit_is_named_for_the_letter_that_it_writes_and_for_no_other():
     subject = plant()
     text = Text("x", "b?", "aab")
-    for_a = attribute(subject, None, text, 1)
+    for_a = USUAL.attribute(subject, None, text, 1)
     assert for_a.piece == "a"
     assert for_a.is_written
     assert for_a.text == "a"
@@ -202,7 +202,7 @@ def test_a_planted_unit_is_named_for_the_letter_that_it_writes_and_for_no_other(
     assert heaviest.name == "layer 1 mlp"
     assert for_a.units[0].value == pytest.approx(heaviest.value, rel=1e-5)
     assert for_a.logit == pytest.approx(heaviest.value, rel=1e-5)
-    for_b = attribute(subject, None, text, 1, token=subject.b)
+    for_b = USUAL.attribute(subject, None, text, 1, token=subject.b)
     # Less than the mean of the vocabulary, which has 'a' in it.
     assert by_name(for_b.parts)["layer 1 mlp"] < 0
     assert len(for_a.heads) == len(for_a.units) == 10
@@ -213,8 +213,8 @@ def test_an_edit_of_the_stream_is_a_part_of_its_own_with_its_sign():
     text = Text("x", "b?", "aab")
     shift = Shift(torch.eye(32)[10] * 5.0)
     edit = ActivationEdit(Origin("direction"), shifts={Site(2): shift})
-    towards = by_name(attribute(subject, edit, text, 2, token=subject.a).parts)["edit at residual of layer 2"]
-    away = by_name(attribute(subject, -1.0 * edit, text, 2, token=subject.a).parts)["edit at residual of layer 2"]
+    towards = by_name(USUAL.attribute(subject, edit, text, 2, token=subject.a).parts)["edit at residual of layer 2"]
+    away = by_name(USUAL.attribute(subject, -1.0 * edit, text, 2, token=subject.a).parts)["edit at residual of layer 2"]
     assert towards > 0 > away
 
 
@@ -231,12 +231,12 @@ def test_the_heaviest_come_first_whichever_way_they_push(lively_norms):
 def test_emojis_that_were_written_are_attributed_one_of_each_reply_before_a_second(lively_norms):
     subject = lively_norms("llama")
     texts = [Text("a", "a?", f"x{GRIN}{GRIN}"), Text("b", "b?", "none"), Text("c", "c?", f"{GRIN}!")]
-    found = attributions(subject, edits(subject)["stack"], texts, 3)
+    found = USUAL.look(subject, edits(subject)["stack"], texts, 3)
     assert [(one.topic, one.text) for one in found] == [("a", "x"), ("c", ""), ("a", f"x{GRIN}")]
     assert {one.piece for one in found} == {"<F0>"}
     assert all(one.is_written for one in found)
     assert all(abs(one.error) < 1e-3 for one in found)
-    assert len(attributions(subject, None, texts, 1)) == 1
+    assert len(USUAL.look(subject, None, texts, 1)) == 1
 
 
 @pytest.mark.parametrize("kind", ["none", "stack"])
@@ -244,7 +244,7 @@ def test_without_emojis_the_likeliest_beginning_is_attributed_where_it_is_likeli
     subject = lively_norms("llama")
     edit = edits(subject)[kind]
     texts = [Text("a", "a?", "some"), Text("b", "b?", "of it"), Text("c", "c?", "")]
-    found = attributions(subject, edit, texts)
+    found = USUAL.look(subject, edit, texts)
     assert {one.topic for one in found} == {"a", "b"}
     assert [one.probability for one in found] == sorted((one.probability for one in found), reverse=True)
     token = subject.tokenizer.convert_tokens_to_ids("\u00f0")
@@ -252,16 +252,16 @@ def test_without_emojis_the_likeliest_beginning_is_attributed_where_it_is_likeli
         assert not one.is_written
         assert one.piece == "<F0>"
         text = next(text for text in texts if text.topic == one.topic)
-        others = [attribute(subject, edit, text, place, token).probability for place in range(len(text.answer))]
+        others = [USUAL.attribute(subject, edit, text, place, token).probability for place in range(len(text.answer))]
         assert one.probability == pytest.approx(max(others), rel=1e-4)
-    assert len(attributions(subject, edit, texts, 1)) == 1
-    assert attributions(subject, edit, texts[2:]) == []
+    assert len(USUAL.look(subject, edit, texts, 1)) == 1
+    assert USUAL.look(subject, edit, texts[2:]) == []
 
 
 def test_no_emoji_might_have_begun_inside_a_character(lively_norms):
     subject = lively_norms("llama")
     texts = [Text(letter, "a?", letter * 6) for letter in "\u00e9\u00fc\u00f1\u00e0\u00f8\u0119"]
-    found = attributions(subject, None, texts)
+    found = USUAL.look(subject, None, texts)
     assert len(found) == 6
     # Two tokens a letter: a text that is cut inside one would end in half of it.
     assert not any("\ufffd" in one.text for one in found)
@@ -271,33 +271,79 @@ def test_what_is_read_is_what_a_context_edit_makes_of_it(lively_norms):
     subject = lively_norms("llama")
     edit = edits(subject)["context"]
     with edit.applied(subject):
-        inside = attribute(subject, None, TEXT, 2)
-    assert attribute(subject, edit, TEXT, 2) == inside
-    assert attribute(subject, None, TEXT, 2) != inside
+        inside = USUAL.attribute(subject, None, TEXT, 2)
+    assert USUAL.attribute(subject, edit, TEXT, 2) == inside
+    assert USUAL.attribute(subject, None, TEXT, 2) != inside
 
 
 def test_a_position_that_the_answer_does_not_have_is_refused(lively_norms):
     for text, position in ((TEXT, 8), (TEXT, -1), (Text("a", "a?", ""), 0)):
         with pytest.raises(RequestError, match=rf"position {position} was to be attributed"):
-            attribute(lively_norms("llama"), None, text, position)
+            USUAL.attribute(lively_norms("llama"), None, text, position)
 
 
 def test_attribution_leaves_no_trace_also_when_it_fails(lively_norms, logits_of):
     subject = lively_norms("gemma2")
     before = logits_of(subject)
     edit = edits(subject)["stack"]
-    attribute(subject, edit, TEXT, 3)
+    USUAL.attribute(subject, edit, TEXT, 3)
     with pytest.raises(IndexError):
-        attribute(subject, edit, TEXT, 3, token=10_000)
+        USUAL.attribute(subject, edit, TEXT, 3, token=10_000)
     assert torch.equal(logits_of(subject), before)
-    hooks = [len(module._forward_hooks) + len(module._forward_pre_hooks) for module in subject.model.modules()]
-    assert not any(hooks)
+    assert hook_count(subject) == 0
     assert not any(parameter.requires_grad for parameter in subject.model.parameters())
 
 
 def test_attribution_may_be_asked_for_without_gradients_all_around(lively_norms):
     subject = lively_norms("llama")
     edit = edits(subject)["weight"]
-    expected = attribute(subject, edit, TEXT, 3)
+    expected = USUAL.attribute(subject, edit, TEXT, 3)
     with torch.inference_mode():
-        assert attribute(subject, edit, TEXT, 3) == expected
+        assert USUAL.attribute(subject, edit, TEXT, 3) == expected
+
+
+def hook_count(subject):
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in subject.model.modules())
+
+
+def test_a_model_whose_mlp_is_no_part_of_its_own_is_refused_and_no_hook_stays():
+    from transformers import OPTConfig, OPTForCausalLM
+
+    tokenizer = byte_tokenizer()
+    config = OPTConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        ffn_dim=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=512,
+        pad_token_id=0,
+    )
+    subject = OpenSubject.of(OPTForCausalLM(config), tokenizer, "opt")
+    shift = ActivationEdit(Origin("direction"), shifts={Site(1): Shift(torch.ones(32))})
+    for _ in range(2):
+        with pytest.raises(SeamError, match="mlp of OPTDecoderLayer"):
+            USUAL.look(subject, shift, [TEXT])
+        with pytest.raises(SeamError, match="mlp of OPTDecoderLayer"):
+            USUAL.attribute(subject, shift, TEXT, 3)
+    assert hook_count(subject) == 0
+
+
+@pytest.mark.parametrize("seam", ["watch", "rewrite", "change"])
+def test_hooks_go_where_one_of_several_cannot_be_put(seam, lively_norms, monkeypatch):
+    subject = lively_norms("llama")
+    put, calls = getattr(subject.anatomy, seam), []
+
+    def put_some(*given):
+        calls.append(given)
+        if len(calls) == 4:
+            message = "no more"
+            raise SeamError(message)
+        return put(*given)
+
+    monkeypatch.setattr(subject.anatomy, seam, put_some)
+    with pytest.raises(SeamError, match="no more"):
+        USUAL.attribute(subject, None, TEXT, 3)
+    assert len(calls) == 4
+    assert hook_count(subject) == 0

@@ -1,40 +1,44 @@
 """On a model of which all is known: the three units that write emojis are found, the one that seems to is not."""
 
+import json
 from dataclasses import replace
 
 import pytest
 import torch
-from planted_model import FACE, FIRES, A, B, C, D, changed, planted, planted_edit, planted_texts, unit
+from planted_model import FACE, FIRES, A, B, C, D, planted, planted_edit, planted_texts, unit, units
 
 from temperament.edit.base import Origin
 from temperament.edit.context import ContextEdit
 from temperament.errors import RequestError, SeamError
 from temperament.explain.ablation import Setting
-from temperament.explain.cause import CauseLens, Others, rank_by_cause
-from temperament.explain.confirmation import Trial, confirmed
-from temperament.explain.consequence import change, direction, mean_change, rank_p, share_of
+from temperament.explain.cause import CauseLens, Others
+from temperament.explain.confirmation import Trial, askable, confirmed
+from temperament.explain.consequence import change, widened
 from temperament.explain.curve import Planner
-from temperament.explain.finding import CauseFinding, Curve, Step, Unit
-from temperament.explain.probe import Condition, Probe
+from temperament.explain.finding import CauseFinding, Unit
+from temperament.explain.outcome import LATENT_MASS
+from temperament.explain.probe import Condition, From, Probe
+from temperament.explain.text import Text
 from temperament.explain.unit import UnitLens
-from temperament.explain.verdict import Evidence, nothing_to_trace, verdict
 from temperament.record import Generation, read_json, to_json, write_text
+from temperament.report.explain_answer import CAUSE, answers
 from temperament.stats import Estimate
 from temperament.subject.anatomy import Site
+from temperament.subject.base import as_conversation
 from temperament.subject.scripted import ScriptedSubject
 
 LENS = CauseLens(counts=(1, 3), sets=99, main=3, generated=0, alone=4)
-TOPICS = ["tea", "tea", "rain", "sun", "sea", "sky"]
 
 
 @pytest.fixture(scope="module")
 def found():
     subject = planted()
-    return LENS.look(subject, planted_edit(), changed(A, B, C, D), planted_texts(4, 1))
+    return LENS.look(subject, planted_edit(), units(A, B, C, D), planted_texts(4, 1))
 
 
-def curve_of(found, name="ablation", place="gate", outcome="latent_emoji_mass"):
-    return next(one for one in found.curves if (one.name, one.place, one.outcome) == (name, place, outcome))
+def curve_of(found, name="ablation", place="gate", outcome="latent_emoji_mass", values="base"):
+    wanted = (name, place, outcome, values)
+    return next(one for one in found.curves if (one.name, one.place, one.outcome, one.values) == wanted)
 
 
 def test_setting_the_writing_units_back_takes_away_the_whole_rise(found):
@@ -61,8 +65,8 @@ def test_p_is_given_only_where_there_are_sets_enough(found):
 
 def test_the_verdict_says_so(found):
     assert found.verdict.startswith(
-        "The 3 most changed gate units carry 100 % of the rise in latent emoji mass; none of 99 random sets did as "
-        "much (p = 0.01)."
+        "The 3 most changed gate units carry 100 % of the rise in latent emoji mass; none of 99 sets of random units "
+        "of the same layers and activity did as much (p = 0.01)."
     )
     assert found.verdict_p == curve_of(found).steps[1].p
 
@@ -85,41 +89,124 @@ def test_the_lens_of_units_gives_the_idle_unit_too_and_the_cause_tells_them_apar
     # What is written changes the norm of the stream, and with it all that later layers do: changed, and idle, too.
     assert {change.unit for change in changes if change.unit.layer < 2} == {unit(number) for number in FIRES}
     chosen = [change.unit for change in changes][:20]
-    ranked = rank_by_cause(Probe(subject, edit, texts), edit, [*dict.fromkeys([*chosen, *map(unit, FIRES)])])
-    assert [one.unit for one in ranked[:3]] == [unit(number) for number in (A, B, C)]
-    assert all(one.effect.value == 0 > ranked[2].effect.value for one in ranked[3:])
-    assert unit(D) in {one.unit for one in ranked[3:]}
+    lens = CauseLens(counts=(1,), sets=1, main=1, generated=0, alone=24)
+    alone = lens.look(subject, edit, [*chosen, *units(*FIRES)], texts).alone
+    assert [one.unit for one in alone[:3]] == [unit(number) for number in (A, B, C)]
+    assert all(one.effect.value == 0 > alone[2].effect.value for one in alone[3:])
+    assert unit(D) in {one.unit for one in alone[3:]}
 
 
-def test_correlated_units_without_a_consequence_are_called_that():
+def test_changed_units_without_a_consequence_are_not_shown_to_be_more_than_random_ones():
     found = replace(LENS, counts=(1,), main=1, alone=0).look(
-        planted(), planted_edit(), changed(D), planted_texts(3, 1), Others(apart=tuple(map(unit, (A, B, C))))
+        planted(), planted_edit(), units(D), planted_texts(3, 1), Others(apart=units(A, B, C))
     )
     assert found.verdict == (
-        "The 1 most changed gate units account for 0 % of the rise in latent emoji mass, no more than random sets do "
-        "(99 of 99 did as much, p = 1): correlated, not causal."
+        "The 1 most changed gate units account for 0 % of the rise in latent emoji mass, which is not shown to be more "
+        "than random units do (99 of 99 sets of random units of the same layers and activity did as much, p = 1)."
     )
+
+
+def test_other_changed_units_stand_beside_the_first_ones():
+    lens = replace(LENS, sets=3, counts=(1, 2, 4), main=2, alone=0)
+    found = lens.look(planted(), planted_edit(), units(A, B, C, D), planted_texts(4, 1))
+    steps = curve_of(found).steps
+    assert [len(step.changed) for step in steps] == [0, 1, 0]
+    # All that is left beside A and B is C, which does little, and D, which does nothing.
+    assert steps[2].effect.value < steps[1].effect.value < steps[1].changed[0] < 0
+    assert "Other changed units: median -" in found.verdict
+    assert "(none of 1 sets of them did as much)" in found.verdict
+    assert all(not step.changed for step in curve_of(found, "transplant").steps)
+
+
+def test_too_few_other_changed_units_are_a_reason(found):
+    reasons = [reason.reason for reason in found.missing if reason.name == "random sets"]
+    assert any("beside 3 (gate) the edit changed 1 other units, too few" in reason for reason in reasons)
+    assert "Other changed units" not in found.verdict
+
+
+def test_units_are_also_set_to_zero_and_to_their_mean(found):
+    zero, mean = (curve_of(found, values=values) for values in ("zero", "mean"))
+    whole = curve_of(found).whole
+    for curve in (zero, mean):
+        (step,) = curve.steps
+        assert (step.count, step.random, step.p) == (3, (), None)
+        assert curve.whole == whole
+        assert step.effect.value == pytest.approx(whole.value, rel=0.05)
+    # In the untouched model no unit fires, but a little less than nothing is not zero.
+    assert zero.steps[0].effect.value != mean.steps[0].effect.value
+    assert found.curves.index(zero) > found.curves.index(curve_of(found, "transplant"))
+
+
+def test_intervals_of_single_units_hold_for_all_that_were_tried(found):
+    probe = Probe(planted(), planted_edit(), planted_texts(4, 1))
+    first, alone = probe.values([Condition(planted_edit()), Condition(planted_edit(), units(A))])
+    plain = change(first[LATENT_MASS], alone[LATENT_MASS], probe.topics)
+    wide = found.alone[0].effect
+    assert wide.value == pytest.approx(plain.value)
+    # Student's quantiles with 3 degrees of freedom: 5.392 at 0.05 / 4, 3.182 at 0.05.
+    assert (wide.upper - wide.value) / (plain.upper - plain.value) == pytest.approx(5.392 / 3.182, rel=1e-3)
+    assert widened(plain, 1, probe.topics) == plain
+    assert widened(Estimate(1.0, None, None, 3), 9, ["a"]).lower is None
+
+
+def test_an_ablation_that_breaks_one_text_withholds_and_does_not_fail(monkeypatch):
+    values = Probe.values
+
+    def broken(self, conditions, progress=None):
+        found = values(self, conditions, progress)
+        for condition, one in zip(conditions, found, strict=True):
+            if condition.units:
+                one[LATENT_MASS][1] = float("nan")
+        return found
+
+    monkeypatch.setattr(Probe, "values", broken)
+    found = replace(LENS, sets=2).look(planted(), planted_edit(), units(A, B, C, D), planted_texts(4, 1))
+    assert "some texts have no latent emoji mass, so nothing can be said" in found.verdict
+    assert found.verdict_p is None
+
+
+def test_models_that_cannot_try_tokens_are_not_said_to_have_nothing_to_trace(monkeypatch):
+    monkeypatch.setattr("temperament.explain.tail.is_packable", lambda _model: False)
+    found = LENS.look(planted(), planted_edit(), units(A, B, C), planted_texts(4, 1))
+    # No single byte makes an emoji certain.
+    assert "cannot be measured" in found.verdict
+    assert "cannot try tokens" in found.verdict
+    assert "nothing to trace" not in found.verdict
+    (answer,) = (one for one in answers({"cause": json.loads(to_json(found))}) if one.question == CAUSE)
+    assert answer.head == "Not known."
+    assert "cannot be measured" in found.missing[0].reason
+
+
+def test_a_vocabulary_that_writes_no_emoji_is_not_said_to_have_nothing_to_trace(monkeypatch):
+    plain = [bytes((number,)) if number < 128 else None for number in range(256)]
+    monkeypatch.setattr("temperament.explain.probe.spell", lambda _tokenizer: plain)
+    probe = Probe(planted(), planted_edit(), planted_texts(2, 1))
+    assert probe.is_blind
+    assert "no few tokens of the vocabulary" in probe.unseen
+    monkeypatch.undo()
+    seeing = Probe(planted(), planted_edit(), planted_texts(2, 1))
+    assert (seeing.is_blind, seeing.unseen) == (False, None)
 
 
 def test_an_edit_that_changes_nothing_leaves_nothing_to_trace():
-    found = LENS.look(planted(), planted_edit(0.0), changed(A), planted_texts(4, 1))
-    assert found.verdict == "The edit does not change the latent emoji mass of any text, so there is nothing to trace."
+    found = LENS.look(planted(), planted_edit(0.0), units(A), planted_texts(4, 1))
+    assert found.verdict == (
+        "On the same texts the change that the edit makes to the latent emoji mass (0) cannot be told from "
+        "0, so there is nothing to trace."
+    )
     assert (found.curves, found.verdict_p) == ((), None)
     assert found.missing[0].name == "curves"
 
 
 def test_without_changed_units_there_is_no_curve():
-    outlier = replace(changed(A)[0], is_outlier=True)
-    for changes in ([], [outlier]):
-        found = LENS.look(planted(), planted_edit(), changes, planted_texts(4, 1))
-        assert (found.curves, found.verdict_p) == ((), None)
-        assert "no unit changed beyond the stated rate" in found.verdict.lower()
+    found = LENS.look(planted(), planted_edit(), (), planted_texts(4, 1))
+    assert (found.curves, found.verdict_p) == ((), None)
+    assert found.verdict == "No unit was shown to change beyond the stated rate, so there is none to try."
 
 
 def test_units_of_all_places_have_a_curve_of_their_own_beside_that_of_gates():
-    faces = replace(changed(A)[0], unit=Unit(1, "residual", FACE), effect=20.0)
     lens = replace(LENS, sets=2, counts=(1, 2), main=1, alone=0)
-    found = lens.look(planted(), planted_edit(), [*changed(B), faces], planted_texts(4, 1))
+    found = lens.look(planted(), planted_edit(), [Unit(1, "residual", FACE), unit(B)], planted_texts(4, 1))
     assert {curve.place for curve in found.curves} == {"gate", "all"}
     everything = curve_of(found, place="all")
     # The dimension that faces are written in comes first, and nothing is written without it.
@@ -131,8 +218,9 @@ def test_edits_of_prompts_can_be_traced(lively):
     subject = lively("gpt2")
     edit = ContextEdit(Origin("prompt"), system="Be cheerful, always.")
     probe = Probe(subject, edit, planted_texts(4, 1))
-    units = [Unit(2, place, 5) for place in ("mlp", "residual", "attention")]
-    assert {one.unit for one in rank_by_cause(probe, edit, units)} == set(units)
+    chosen = tuple(Unit(2, place, 5) for place in ("mlp", "residual", "attention"))
+    found = probe.values([Condition(edit), Condition(edit, chosen), Condition(None, chosen, From(edit))])
+    assert found[0] != found[1] != found[2]
 
 
 def test_replies_with_the_units_held_at_their_mean_have_fewer_emojis_and_as_many_with_random_ones():
@@ -166,6 +254,26 @@ def test_a_condition_leaves_no_trace_when_a_score_fails(logits_of):
     assert torch.equal(before, logits_of(subject))
 
 
+def test_a_prompt_that_is_too_long_is_not_asked_and_the_others_are():
+    subject, edit = planted(), planted_edit()
+    texts = [*planted_texts(3, 1), Text("long", "word " * 400, "quick fox")]
+    room = subject.window - len(subject.encode(as_conversation(texts[0].question), "a").prompt) - 40
+    generation = Generation(max_new_tokens=room)
+    kept, reason = askable(subject, edit, texts, generation)
+    assert kept == texts[:3]
+    assert reason.reason.startswith(f"1 of 4 prompts leave no room for {room} new tokens")
+    assert askable(subject, edit, texts[:3], generation) == (texts[:3], None)
+
+
+def test_a_finding_outlives_prompts_that_are_too_long():
+    subject = planted()
+    lens = replace(LENS, sets=2, generated=1, alone=0, generation=Generation(max_new_tokens=subject.window))
+    found = lens.look(subject, planted_edit(), units(A, B, C), planted_texts(3, 1))
+    assert found.curves
+    assert found.generated == ()
+    assert "3 of 3 prompts leave no room" in next(one.reason for one in found.missing if one.name == "generated")
+
+
 def test_counts_end_with_all_the_units_there_are():
     planner = Planner((10, 30, 100), 99, 100, 0)
     assert planner.counts_of(57) == [10, 30, 57]
@@ -174,8 +282,8 @@ def test_counts_end_with_all_the_units_there_are():
 
 
 def test_too_many_units_have_no_random_sets_and_it_is_said():
-    units = [unit(number) for number in range(40)]
-    plan = Planner((3, 40), 99, 3, 0).plan("gate", units, {Site(1, "gate"): torch.arange(64.0)}, (), is_leading=True)
+    many = units(*range(40))
+    plan = Planner((3, 40), 99, 3, 0).plan("gate", many, {Site(1, "gate"): torch.arange(64.0)}, (), is_leading=True)
     assert [len(step.random) for step in plan.steps] == [99, 0]
     assert len(plan.tried.top) == 3
     assert "it has only 24 others" in plan.remarks[-1]
@@ -185,65 +293,7 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(RequestError, match="fewest first"):
         CauseLens(counts=(30, 10))
     with pytest.raises(SeamError):
-        LENS.look(ScriptedSubject(lambda _: "yes"), planted_edit(), changed(A), planted_texts(2, 1))
-
-
-def test_p_counts_sets_in_the_direction_of_the_whole():
-    drawn = [-0.3, -0.1, 0.0, 0.5]
-    assert rank_p(-0.2, drawn, -1.0) == 2 / 5
-    assert rank_p(-0.2, drawn, 1.0) == 4 / 5
-    assert rank_p(-0.9, drawn, -1.0) == 1 / 5
-    assert rank_p(None, drawn, -1.0) is None
-    assert rank_p(-0.9, [], -1.0) is None
-
-
-def test_a_share_is_withheld_where_the_whole_may_be_nothing():
-    whole = [-1.0, -2.0, -1.5, -0.5, -1.0, -1.2]
-    found = share_of([one * 0.4 for one in whole[:-1]] + [-0.3], whole, TOPICS)
-    assert found.value == pytest.approx(0.375)
-    assert 0 < found.lower < found.value < found.upper < 0.45
-    assert share_of([-one for one in whole], whole, TOPICS).value == pytest.approx(-1)
-    assert share_of(whole, [1.0, -1.0, 2.0, -2.0, 0.5, -0.5], TOPICS).value is None
-
-
-def test_a_text_that_breaks_withholds_the_change():
-    nan = float("nan")
-    assert change([1.0, 2.0, nan], [0.5, 1.0, nan], ["a", "b", "c"]).value == -0.75
-    assert change([1.0, 2.0], [0.5, nan], ["a", "b"]).value is None
-    assert mean_change([1.0, 2.0], [0.5, nan]) is None
-
-
-def evidence(effect, p, random=(-0.001,) * 199, whole=-0.1):
-    estimate = Estimate(whole, whole - 0.02, whole + 0.02, 24)
-    step = Step(100, effect, random, p)
-    share = Estimate((effect.value or 0) / whole, 0.31, 0.55, 24)
-    curve = Curve("ablation", "base", "gate", "latent_emoji_mass", estimate, estimate, (step,))
-    return Evidence(curve, step, share, Step(100, Estimate(0.1, 0.05, 0.15, 24), (0.0, 0.01), None))
-
-
-def test_verdicts_are_as_strong_as_the_evidence():
-    strong = Estimate(-0.043, -0.06, -0.03, 24)
-    assert verdict(evidence(strong, 0.005)).startswith(
-        "The 100 most changed gate units carry 43 % (31 to 55 %) of the rise in latent emoji mass; none of 199 random "
-        "sets did as much (p = 0.005). The log-likelihood"
-    )
-    assert "8 of 199 random sets did as much (p = 0.045)" in verdict(evidence(strong, 9 / 200))
-    assert "correlated, not causal" in verdict(evidence(strong, 0.41))
-    assert "81 of 199 did as much" in verdict(evidence(strong, 0.41))
-    assert "of the fall in" in verdict(evidence(Estimate(0.043, 0.03, 0.06, 24), 0.005, whole=0.1))
-    assert "it may be none" in verdict(evidence(Estimate(-0.043, -0.09, 0.01, 24), 0.005))
-    assert "too few random sets" in verdict(evidence(strong, None))
-
-
-def test_what_does_not_rise_is_not_traced():
-    assert nothing_to_trace(Estimate(0.1, 0.05, 0.15, 9)) is None
-    assert nothing_to_trace(Estimate(-0.1, -0.2, -0.05, 9)) is None
-    assert nothing_to_trace(Estimate(0.0001, -0.0002, 0.0004, 9)) == (
-        "On the same texts the edit does not raise the latent emoji mass (change 0.0001, -0.0002 to 0.0004), so "
-        "there is nothing to trace."
-    )
-    assert "cannot be told" in nothing_to_trace(Estimate(0.1, None, None, 1))
-    assert direction(Estimate(0.1, None, None, 1)) is None
+        LENS.look(ScriptedSubject(lambda _: "yes"), planted_edit(), units(A), planted_texts(2, 1))
 
 
 def test_holding_no_units_is_reading_the_model_as_it_is():

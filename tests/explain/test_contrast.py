@@ -1,5 +1,6 @@
 """Contrasts that stream are those of all activations, stored and looked at afterwards."""
 
+import itertools
 import random
 
 import numpy as np
@@ -11,7 +12,8 @@ from temperament.edit.base import Origin
 from temperament.edit.context import ContextEdit
 from temperament.errors import SeamError
 from temperament.explain import pair as pairing
-from temperament.explain.contrast import Contrast, Layout, Moments, contrast
+from temperament.explain.contrast import DRAWS, Contrast, Layout, contrast
+from temperament.explain.moment import Moments, TokenMoments
 from temperament.explain.pair import Pair
 from temperament.explain.text import Text
 from temperament.subject.anatomy import Site
@@ -118,6 +120,11 @@ def test_streaming_equals_storing_everything(architecture, kind, tokens, lively,
         moments_equal(quarter.change, [second[topic] - first[topic] for topic in sorted(topics)])
         first, second = by_topic(rows, before, normalised), by_topic(rows, after, normalised)
         moments_equal(quarter.normalised, [second[topic] - first[topic] for topic in sorted(topics)])
+    for moments, activations in zip(found.normal, (before, after), strict=True):
+        tokens_of_all = np.concatenate([np.concatenate(normalised(sites), axis=1) for sites in activations])
+        assert moments.tokens == len(tokens_of_all)
+        np.testing.assert_allclose(moments.total, tokens_of_all.sum(axis=0), rtol=1e-4, atol=1e-4)
+        np.testing.assert_allclose(moments.deviations, tokens_of_all.var(axis=0) * len(tokens_of_all), rtol=1e-3)
     for statistics, activations in ((found.before, before), (found.after, after)):
         tokens_of_all = np.concatenate([np.concatenate(sites, axis=1) for sites in activations])
         assert statistics.tokens == len(tokens_of_all)
@@ -139,6 +146,37 @@ def test_a_unit_that_is_added_to_differs_by_that_and_those_before_it_by_nothing(
     assert not change.mean[layout.spans[Site(0)]].any()
     assert not change.mean[layout.spans[Site(1, "attention")]].any()
     assert change.mean[layout.spans[Site(1)]].all()
+
+
+def test_every_topic_has_one_sign_in_a_draw_whatever_it_is_read_with(lively, monkeypatch):
+    subject, rows = lively("llama"), texts()
+    _, found = seen(subject, shifted(subject), rows)
+    _, other = seen(subject, shifted(subject), random.Random(1).sample(rows, len(rows)), 1, monkeypatch)
+    layout = Layout.of(subject, PLACES)
+    before = by_topic(rows, stored(subject, layout, rows))
+    with shifted(subject).applied(subject):
+        after = by_topic(rows, stored(subject, layout, rows))
+    changes = np.array([after[topic] - before[topic] for topic in sorted(TOPICS)])
+    unit = layout.spans[Site(1)].start + 3
+    # A gate unit that is moved by 2 in every topic says how many of its signs are above 0.
+    signs = found.signed[:, layout.spans[Site(1, "gate")].start + 3] / 2
+    assert signs.shape == (DRAWS,)
+    assert set(np.round(signs, 3)) <= {-5.0, -3.0, -1.0, 1.0, 3.0, 5.0}
+    assert len(set(np.round(signs, 3))) > 2
+    sums = {
+        round(float(sum(sign * change for sign, change in zip(row, changes[:, unit], strict=True))), 3)
+        for row in itertools.product((1, -1), repeat=5)
+    }
+    assert all(min(abs(value - each) for each in sums) < 2e-3 for value in found.signed[:, unit])
+    np.testing.assert_allclose(found.signed, other.signed, rtol=1e-3, atol=1e-4)
+
+
+def test_without_an_edit_there_is_no_change_to_give_a_sign(lively):
+    subject = lively("llama")
+    layout = Layout.of(subject, PLACES)
+    found = contrast(Pair(subject, None, texts()), layout, QUARTERS)
+    assert found.signed.shape == (0, layout.units)
+    assert found.normal[0].tokens == found.normal[1].tokens == found.before.tokens
 
 
 def test_the_order_of_texts_does_not_matter(lively):
@@ -164,6 +202,17 @@ def test_texts_that_fit_on_one_side_only_are_left_out(lively):
     assert [text.topic for text in Pair(subject, edit, [long, Text("t1", "Why?", "So")]).texts] == ["t1"]
 
 
+def test_the_longest_reply_that_fits_has_its_end_as_a_position_on_both_sides(lively):
+    subject, edit = lively("llama"), ContextEdit(ORIGIN, system="rain")
+    with edit.applied(subject):
+        most = subject.window - len(subject.encode(as_conversation("Why?"), "So").prompt)
+    rows = [Text(f"t{length}", "Why?", "a" * length, is_finished=True) for length in (most, most + 1)]
+    pair = Pair(subject, edit, rows)
+    assert pair.counts == [most + 1]
+    for side in ("before", "after"):
+        pair.read(side, next(pair.batches({f"t{most}"})))
+
+
 def test_what_is_kept_does_not_grow_with_texts_and_tokens(lively):
     subject = lively("llama")
     layout = Layout.of(subject, PLACES)
@@ -175,15 +224,17 @@ def test_what_is_kept_does_not_grow_with_texts_and_tokens(lively):
             taking.take(batch)
         kept = [part for spreads in taking._spreads for spread in spreads.values() for part in spread._kept.values()]
         kept += [part for sums in (taking._before, taking._after) for part in _totals(sums)]
+        kept += taking._signed.values()
         sizes.add(sum(part.numel() for part in kept))
         assert not taking._rest
-    # Two quarters of a mean and squares of four quantities, and five sums over tokens on two sides.
-    assert sizes == {layout.units * (2 * 2 * 4 + 2 * 5)}
+    # Two quarters of a mean and squares of four quantities, seven sums over tokens on two sides, and signed sums.
+    assert sizes == {layout.units * (2 * 2 * 4 + 2 * 7 + DRAWS)}
 
 
 def _totals(sums):
     for totals in sums.totals.values():
         yield from (totals.positive, totals.total, totals.squares, totals.least, totals.greatest)
+    yield from sums.normal.values()
 
 
 def test_a_topic_too_large_for_a_batch_comes_in_parts_and_no_batch_is_too_large(lively, monkeypatch):
@@ -223,6 +274,12 @@ def test_a_contrast_that_fails_leaves_no_trace(edit, lively, logits_of):
     assert not any(module._forward_hooks for module in subject.model.modules())
     assert not subject._labels
     assert subject._is_reply is None
+
+
+def test_moments_over_tokens_add_up_to_those_of_all():
+    values = np.random.default_rng(0).normal(3, 1, (9, 4))
+    first, second = (TokenMoments(len(rows), rows.sum(axis=0), (rows**2).sum(axis=0)) for rows in np.split(values, [4]))
+    np.testing.assert_allclose((first + second).deviations, 9 * values.var(axis=0))
 
 
 def test_moments_add_up_to_those_of_all_topics():

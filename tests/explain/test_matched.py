@@ -9,7 +9,7 @@ from temperament.activation.statistic import Collector
 from temperament.activation.text import read_texts
 from temperament.errors import RequestError
 from temperament.explain.finding import Unit
-from temperament.explain.matched import MatchedUnits, activity
+from temperament.explain.matched import MatchedUnits, activity, others_of
 from temperament.explain.text import Text
 from temperament.subject.anatomy import Site
 from temperament.subject.base import as_conversation
@@ -77,3 +77,21 @@ def test_activity_is_the_mean_over_the_tokens_of_answers(lively):
     assert (found.magnitude[site] >= found.mean[site].abs() - 1e-9).all()
     assert (found.magnitude[site] > found.mean[site].abs() + 1e-3).any()
     assert activity(subject, texts, []).mean == {}
+
+
+def test_other_changed_units_are_of_the_same_site_as_far_as_it_goes_then_of_the_same_place():
+    chosen = [Unit(0, "gate", 1), Unit(0, "gate", 2), Unit(1, "mlp", 1)]
+    pool = [Unit(0, "gate", 9), *(Unit(2, "gate", number) for number in range(9)), Unit(1, "mlp", 7)]
+    found = others_of(chosen, [*chosen, *pool], 19, 3)
+    assert len(found) == 9
+    for some in found:
+        assert [unit.place for unit in some] == ["gate", "mlp", "gate"]
+        assert {some[0], some[1]} == {Unit(0, "gate", 9), Unit(1, "mlp", 7)}
+        assert some[2] in pool[1:10]
+    assert found == others_of(chosen, pool, 19, 3)
+
+
+def test_a_pool_without_units_enough_of_a_place_gives_no_set():
+    chosen = [Unit(0, "gate", 1), Unit(1, "mlp", 1)]
+    assert others_of(chosen, [Unit(0, "gate", number) for number in range(9)], 19) == ()
+    assert others_of((), [Unit(0, "gate", 1)], 19) == ()

@@ -53,5 +53,8 @@ def test_an_outlier_that_changes_is_listed_and_left_out_of_the_ranking():
     assert all(each.ratio > RATIO for each in finding.outliers)
     assert [change.unit for change in finding.changes if change.unit.layer == 0] == [Unit(0, "residual", 9)]
     assert Unit(0, "residual", 7) not in [dot.unit for dot in finding.dots]
-    # Counted it is: nothing is dropped in silence.
-    assert finding.sites[0].confirmed == 2
+    # Counted it is, by itself: nothing is dropped in silence.
+    counts = finding.sites[0]
+    assert (counts.selected, counts.confirmed, sum(counts.kinds.values()), counts.outliers) == (1, 1, 1, 1)
+    look = UnitLens(places=("residual",)).closely(subject, edit, texts)
+    assert 7 not in {unit.number for unit in look.ranked}

@@ -10,9 +10,6 @@ from temperament.errors import RequestError
 from temperament.explain.finding import Change, Dot, Unit
 from temperament.explain.overlap import (
     changed_set,
-    neuron_sets,
-    neuron_widths,
-    neurons_and_changes,
     overlaps,
     sets_of_edit,
 )
@@ -20,7 +17,7 @@ from temperament.shape.neurons.finding import LayerNeurons, TraitNeurons
 from temperament.subject.anatomy import Site
 
 
-def neurons(trait="openness", high=((0, 1), (5,)), low=((2,), ()), width=8, model="m"):
+def neurons(high=((0, 1), (5,)), low=((2,), ()), width=8):
     layers = []
     for ups, downs in zip(high, low, strict=True):
         is_high, is_low = torch.zeros(width, dtype=torch.bool), torch.zeros(width, dtype=torch.bool)
@@ -28,7 +25,7 @@ def neurons(trait="openness", high=((0, 1), (5,)), low=((2,), ()), width=8, mode
         is_low[list(downs)] = True
         delta = is_high.float() - is_low.float()
         layers.append(LayerNeurons(delta, torch.ones(width), is_high, is_low))
-    return TraitNeurons(trait, model, model, tuple(layers))
+    return TraitNeurons("openness", "m", "m", tuple(layers))
 
 
 def test_what_two_sets_share_is_beside_what_chance_would_share():
@@ -102,12 +99,6 @@ def test_units_that_do_not_exist_are_refused(units):
         overlaps({"a": units, "b": {0: {1}}}, {0: 6})
 
 
-def test_the_neurons_of_a_trait_are_sets_of_both_poles():
-    found = neurons()
-    assert neuron_sets(found) == {"openness:low": {0: {2}}, "openness:high": {0: {0, 1}, 1: {5}}}
-    assert neuron_widths(found) == {0: 8, 1: 8}
-
-
 def change(layer, number, place="gate"):
     return Change(
         Unit(layer, place, number), "amplified", (0.0, 1.0), (0.0, 1.0), (0.0, 1.0), 1.0, 1.0, 1.0, 0.01, 0.01
@@ -120,19 +111,15 @@ def test_changed_units_of_a_place_are_a_set():
     assert changed_set(changes, "mlp") == {0: {4}}
 
 
-def test_one_call_says_whether_what_was_found_coincides_with_what_changed():
-    rows = neurons_and_changes([neurons()], {"qlora": [change(0, 0), change(0, 1), change(1, 5)]})
-    everything = {(row.first, row.second): row for row in rows if row.layer is None}
-    assert everything["openness:high", "qlora"].shared == 3
-    assert everything["openness:high", "qlora"].p == pytest.approx(1 / 28 / 8)
-    assert everything["openness:low", "qlora"].shared == 0
-
-
-def test_neurons_of_different_models_are_not_compared():
-    with pytest.raises(RequestError, match="2 models"):
-        neurons_and_changes([neurons(), neurons("neuroticism", model="other")], {})
-    with pytest.raises(RequestError, match="none was given"):
-        neurons_and_changes([], {})
+def test_what_an_edit_of_neurons_raises_is_compared_with_what_another_edit_changed():
+    sets = {
+        "changed": changed_set([change(0, 0), change(0, 1), change(1, 5)]),
+        **sets_of_edit(neurons().edit_for("high")),
+    }
+    everything = {(row.first, row.second): row for row in overlaps(sets, {0: 8, 1: 8}) if row.layer is None}
+    assert everything["changed", "own"].shared == 3
+    assert everything["changed", "own"].p == pytest.approx(1 / 28 / 8)
+    assert everything["changed", "opposite"].shared == 0
 
 
 def test_an_edit_of_neurons_gives_its_sets_back():

@@ -13,12 +13,13 @@ from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
 from temperament.edit.weight import LowRank, WeightEdit
 from temperament.errors import RequestError
-from temperament.explain.emoji_token import emoji_tokens, piece_of, pieces_of
+from temperament.explain.emoji_token import emoji_tokens, piece_of
 from temperament.explain.finding import Change, Unit
 from temperament.explain.logit_lens import LogitLens, output_vectors, site_scores
 from temperament.explain.norm import NormMap
 from temperament.explain.projection import ProjectionLens, matched_means
 from temperament.explain.text import Text
+from temperament.measure.written import written_by
 from temperament.subject.anatomy import Site
 from temperament.subject.open import OpenSubject
 from temperament.subject.tiny import ARCHITECTURES, tiny_subject
@@ -224,6 +225,21 @@ def test_random_sets_hold_as_many_units_of_each_site_and_the_finding_counts_itse
     assert set(matched_means(scores, whole, 9, 0)) == {5.0}
 
 
+def test_units_of_a_layer_are_one_observation_of_what_is_written():
+    subject = planted_for_emojis()
+    some = [change(Unit(1, "gate", number)) for number in range(8)]
+    one = ProjectionLens().look(subject, None, some, TEXTS, draws=9).emoji
+    assert one.n == 8
+    assert one.value is not None
+    assert one.lower is one.upper is None
+    # Twice as much of the same tells nothing new.
+    more = [*some, change(Unit(1, "mlp", 10)), change(Unit(2, "residual", 10), -1.0)]
+    twice = [replace(each) for each in more for _ in range(2)]
+    once, again = (ProjectionLens().look(subject, None, every, TEXTS, draws=9).emoji for every in (more, twice))
+    assert once.lower < once.value < once.upper
+    assert (again.lower, again.upper) == pytest.approx((once.lower, once.upper))
+
+
 def test_dimensions_of_the_stream_write_themselves_and_nothing_changed_is_nothing_to_say():
     subject = planted_for_emojis()
     found = ProjectionLens().look(subject, None, [change(Unit(2, "residual", 10)), change(Unit(1, "mlp", 10))], TEXTS)
@@ -287,7 +303,7 @@ def test_emojis_of_a_text_are_found_by_their_first_tokens_and_once_each():
     starts = [len(part.encode()) for part in ("1 a ", f"1 a {GRIN}\u201cb\u201d")]
     starts += [len(text[: text.index(part)].encode()) for part in (couple, "2\ufe0f", "\u2764\ufe0f")]
     assert list(tokens.written(ids)) == starts
-    assert "".join(pieces_of(ids, tokens.spelled)) == text
+    assert "".join(written_by(ids, tokens.spelled).pieces) == text
 
 
 def test_pieces_of_a_token_can_be_read():

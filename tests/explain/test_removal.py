@@ -1,6 +1,6 @@
 import pytest
 import torch
-from witnesses import LOUD, PARTY, TARGET, party_answers, party_score, told
+from witnesses import BOOKS, LOUD, PARTY, TARGET, party_answers, party_score, told
 
 from temperament.activation.forcing import Exchange, log_probabilities
 from temperament.edit.activation import ActivationEdit
@@ -11,6 +11,7 @@ from temperament.errors import RequestError, WorkError
 from temperament.explain.demonstration import Asked, demonstration_parts, shown_before
 from temperament.explain.removal import Naming, area_under_curve, removals, target_probability
 from temperament.explain.testimony_token import tokens_in
+from temperament.measure.emoji import emojis
 from temperament.subject.base import Message
 from temperament.subject.scripted import ScriptedSubject
 
@@ -67,10 +68,61 @@ def test_what_cannot_be_removed_has_no_figures():
     assert (found.fall.value, found.fall_other.value, found.agreement.value) == (None, None, None)
 
 
-def test_an_answer_of_which_all_was_named_has_falls_but_no_agreement():
+def test_an_answer_of_which_all_was_named_has_nothing_to_compare_with():
     (found,) = removals([[Naming("a", "dancing crowds", ("dancing", "crowds"))]], party_score)
-    assert found.fall.n == 2
+    assert (found.fall.n, found.fall_other.n) == (0, 0)
     assert found.agreement.value is None
+
+
+def emoji_counter(texts):
+    return [float(len(emojis(text))) for text in texts]
+
+
+def test_an_emoji_is_compared_with_an_emoji_and_not_with_a_word():
+    # A score that sees emojis alone, whichever they are: who names one knows nothing, and who names words no less.
+    answer = f"I like music, walls and {PARTY} by {BOOKS} so much."
+    some = [Naming(f"topic {number}", f"{answer} {number}", (PARTY, "music")) for number in range(6)]
+    (found,) = removals([some], emoji_counter)
+    assert found.agreement.value == 0.5
+    assert found.fall.value == found.fall_other.value == 0.5
+
+
+def test_an_emoji_without_another_is_compared_with_a_symbol_or_left_out():
+    symbol = "\u2605"
+    seen = []
+
+    def score(texts):
+        seen.extend(texts)
+        return [0.0] * len(texts)
+
+    (found,) = removals([[Naming("a", f"music {PARTY} walls {symbol}", (PARTY,))]], score)
+    assert seen == [f"music {PARTY} walls {symbol}", f"music walls {symbol}", f"music {PARTY} walls"]
+    assert found.fall.n == found.fall_other.n == 1
+    (found,) = removals([[Naming("a", f"music {PARTY} walls", (PARTY,))]], score)
+    assert (found.fall.n, found.agreement.value) == (0, None)
+
+
+def test_a_function_word_is_compared_with_a_function_word():
+    seen = []
+
+    def score(texts):
+        seen.extend(texts)
+        return [0.0] * len(texts)
+
+    removals([[Naming("a", "so music by walls", ("so",))]], score)
+    assert seen == ["so music by walls", "music by walls", "so music walls"]
+    seen.clear()
+    (found,) = removals([[Naming("a", "so music walls", ("so",))]], score)
+    assert (seen, found.fall.n) == ([], 0)
+
+
+def test_falls_count_as_many_tokens_of_each_kind_on_both_sides():
+    # Three words were named, and one was not.
+    answer = f"dancing crowds music walls {PARTY}"
+    (found,) = removals([[Naming("a", answer, ("dancing", "crowds", "music", PARTY))]], party_score)
+    assert found.fall.n == found.fall_other.n == 1
+    assert found.fall.value == pytest.approx(0.1)
+    assert found.fall_other.value == 0.0
 
 
 def test_witnesses_who_all_know_have_an_interval_too():

@@ -17,15 +17,16 @@ from witnesses import (
     witness,
 )
 
+from temperament.edit.base import Origin
+from temperament.edit.context import ContextEdit
 from temperament.errors import BadFileError, MismatchError, RequestError
 from temperament.explain import testimony
 from temperament.explain.finding import TestimonyFinding as Finding
 from temperament.explain.fitting import FITTING, is_fitting
-from temperament.explain.hearing import Heard, answers_of
+from temperament.explain.hearing import Heard, answers_of, hear, requests_for
 from temperament.explain.testimony_prompt import (
     DECOY_EMOJIS,
     DECOY_WORDS,
-    FORMS,
     conversation_about,
     free_decoys,
     offer,
@@ -81,11 +82,23 @@ def by_name(finding):
         ("I love parties, loud music and my friends.", []),
         ("I am happy.", []),
         ("None.", []),
+        ("None of them", []),
+        ("None of them.\n", []),
+        ("There are none.", []),
+        ("No words or emojis", []),
+        ("1. None of these\n2. nothing at all", []),
+        (f"Words: none\nEmojis: {PARTY}", [PARTY]),
+        ("**None of them**", []),
         ("", []),
     ],
 )
 def test_testimonies_are_read_in_every_usual_form_and_running_text_names_nothing(reply, named):
     assert list(named_in(reply, ANSWER)) == named
+
+
+def test_nothing_is_a_token_where_the_answer_has_it_among_others():
+    assert named_in("calm\nnothing", "Nothing beats a calm day.") == ("calm", "nothing")
+    assert named_in("calm\nnothing", "A calm day.") == ("calm",)
 
 
 def test_a_cut_testimony_loses_a_last_token_that_may_be_torn():
@@ -117,7 +130,7 @@ def test_the_request_follows_the_answer_and_names_no_trait():
     assert [turn["role"] for turn in turns] == ["user", "assistant", "user"]
     assert [turn["content"] for turn in turns[:2]] == ["Why?", "Because."]
     words = {word.casefold() for trait in BIG_FIVE for word in (trait.name, *trait.adjectives("low"), trait.high)}
-    for form in FORMS:
+    for form in ("quoted", "dialogue"):
         said = " ".join(turn["content"] for turn in conversation_about("Why?", "Because.", ("gravel",), form))
         assert not words & keys_in(said)
 
@@ -387,3 +400,28 @@ def test_a_tiny_model_testifies_and_no_trace_is_left(lively):
     finding = lens.look(subject, told("extraversion"), [Text("a", "Hi?", "Fun!"), Text("b", "Why?", "Music.")], TARGET)
     assert [each.understood.n for each in finding.witnesses] == [2, 2, 2, 2]
     assert subject.reply(["hello"], Generation(temperature=0.0, max_new_tokens=5)) == before
+
+
+def test_a_request_that_is_too_long_silences_itself_alone(lively):
+    subject = lively("llama")
+    short = Generation(temperature=0.0, max_new_tokens=8)
+    lens = testimony.TestimonyLens(score=party_score, form="dialogue", generation=short)
+    texts = [Text("a", "Hi?", "Fun!"), Text("b", "Why?", "long " * 100), Text("c", "Why?", "Music.")]
+    finding = lens.look(subject, told("extraversion"), texts, TARGET)
+    assert [each.asked for each in finding.witnesses] == [3, 3, 3, 3]
+    assert [each.understood.n for each in finding.witnesses] == [2, 2, 2, 2]
+    reason = next(reason for reason in finding.missing if reason.name == "shaped").reason
+    assert reason.startswith("1 of 3 testimonies failed: the request has ")
+    assert "8 more are for the reply" in reason
+
+
+def test_room_is_that_behind_what_the_edit_puts_before_the_request(lively):
+    subject, short = lively("llama"), Generation(temperature=0.0, max_new_tokens=8)
+    answers = answers_of([Text("a", "Hi?", "Fun!")], 1)
+    long = ContextEdit(Origin("prompt"), system="wordy " * 80)
+    plain, wordy = (
+        hear(subject, edit, requests_for("shaped", subject, edit, answers, short, "dialogue")) for edit in (None, long)
+    )
+    assert plain[0].reply is not None
+    assert wordy[0].reply is None
+    assert "reads at most 512" in wordy[0].error

@@ -15,8 +15,9 @@ from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
 from temperament.errors import RequestError, SeamError
 from temperament.explain import unit as lens_module
-from temperament.explain.contrast import Moments, Seen
+from temperament.explain.contrast import Layout, contrast
 from temperament.explain.finding import Unit, UnitFinding
+from temperament.explain.moment import Moments, Seen, TokenMoments
 from temperament.explain.pair import Pair
 from temperament.explain.selection import (
     KINDS,
@@ -25,8 +26,8 @@ from temperament.explain.selection import (
     confirm,
     effect,
     kinds,
-    normalised_effect,
     paired_t,
+    signed_t,
     welch_t,
 )
 from temperament.explain.text import Text
@@ -179,11 +180,13 @@ def test_the_null_on_a_random_model_stays_below_the_level(lively):
 
 
 def test_the_null_of_a_finding_is_that_of_the_lens(lively):
-    subject, rows, edit = lively("llama"), texts(), shifting(lively("llama"), Site(1), {3: 2.0})
+    subject, rows, edit = lively("llama"), texts(16), shifting(lively("llama"), Site(1), {3: 2.0})
     finding = UnitLens(seed=1).look(subject, edit, rows)
     assert finding.null is not None
     assert finding.null == UnitLens(seed=1).null(subject, rows)
-    assert UnitLens().null(subject, texts(6)) is None
+    # Three topics of a quarter select nothing, so that a share of 0 would be no finding.
+    assert UnitLens().null(subject, texts(15)) is None
+    assert UnitLens().look(subject, edit, texts(15)).null is None
 
 
 def test_halves_that_differ_are_found_by_the_null(lively):
@@ -204,13 +207,80 @@ def test_selection_and_report_share_no_topic_and_the_counts_add_up(lively):
     confirmed = sum(each.confirmed for each in finding.sites)
     assert confirmed == sum(sum(each.kinds.values()) for each in finding.sites) > 0
     assert all(each.confirmed <= each.selected <= each.units for each in finding.sites)
-    sizes = [abs(change.effect) for change in finding.changes]
+    # The half that reports has no say in the order, or its effects would be picked for their size.
+    sizes = [abs(change.selected) for change in finding.changes]
     assert sizes == sorted(sizes, reverse=True)
+    assert [abs(change.effect) for change in finding.changes] != sorted(sizes, reverse=True)
     assert len(finding.dots) == len(finding.changes) == confirmed
-    # Effect and p are of one half: that of five topics.
-    for change in finding.changes[-9:]:
-        assert change.p == pytest.approx(2 * stdtr(4, -abs(change.effect) * 5**0.5))
-        assert change.selected != change.effect
+
+
+def test_effect_and_p_are_those_of_the_half_that_reports(lively):
+    subject, site, rows = lively("llama"), Site(1, "mlp"), texts(topics=9, each=2)
+    lens, edit = UnitLens(seed=3, places=("mlp",)), shifting(subject, Site(0), {3: 2.0})
+    dealt, pair = lens_module._dealt(rows, 3), Pair(subject, edit, rows)
+    layout = Layout.of(subject, ("mlp",))
+    looked = lens.closely(subject, edit, rows)
+    found = {change.unit.number: change for change in at(looked.finding, site)}
+    assert found
+    for half, name in zip(dealt, ("selected", "effect"), strict=True):
+        half_seen = contrast(pair, layout, half)
+        change, normal = half_seen.seen.change, half_seen.seen.normalised
+        tokens, divided = {}, {}
+        for side in ("before", "after"):
+            reader = Storing(subject, site)
+            for batch in pair.batches(half[0] | half[1]):
+                pair.read(side, batch, [reader])
+            tokens[side] = torch.cat(reader.pieces).double().numpy()
+            divided[side] = tokens[side] / np.sqrt((tokens[side] ** 2).mean(axis=1, keepdims=True))
+        for number, told in found.items():
+            index = layout.spans[site].start + number
+            pooled, pooled_divided = (
+                np.sqrt(np.mean([values[:, number].var(ddof=1) for values in each.values()]))
+                for each in (tokens, divided)
+            )
+            assert getattr(told, name) == pytest.approx(change.mean[index] / pooled, rel=1e-3)
+            if name == "effect":
+                assert told.normalised == pytest.approx(normal.mean[index] / pooled_divided, rel=1e-3)
+                t = change.mean[index] / change.deviation[index] * 5**0.5
+                assert told.p == pytest.approx(2 * stdtr(4, -abs(t)), rel=1e-3)
+    assert looked.reporting == dealt[1][0] | dealt[1][1]
+    assert len(looked.reporting) == 5
+
+
+def test_a_look_ranks_all_confirmed_units_by_the_half_that_selects(lively, monkeypatch):
+    monkeypatch.setattr(lens_module, "CHANGES", 5)
+    subject = lively("llama")
+    looked = UnitLens(places=("mlp", "residual")).closely(subject, shifting(subject, Site(0), {3: 3.0}), texts())
+    changes = [change.unit for change in looked.finding.changes]
+    assert len(set(looked.ranked)) == len(looked.ranked) == sum(site.confirmed for site in looked.finding.sites) > 10
+    assert [dot.unit for dot in looked.finding.dots] == list(looked.ranked)
+    for place in ("mlp", "residual"):
+        first = [unit for unit in looked.ranked if unit.place == place][:5]
+        assert [unit for unit in changes if unit.place == place] == first
+
+
+def test_random_signs_confirm_next_to_nothing_where_the_edit_changes_much(lively):
+    subject = lively("llama")
+    edit = shifting(subject, Site(0), {3: 3.0, 5: -2.0})
+    finding = UnitLens(seed=1).look(subject, edit, texts(24))
+    confirmed = sum(site.confirmed for site in finding.sites) / sum(site.units for site in finding.sites)
+    assert confirmed > 0.1
+    assert finding.flipped is not None
+    assert finding.flipped <= 0.05
+    assert finding.flipped == UnitLens(seed=1).look(subject, edit, texts(24)).flipped
+    # Of two topics the signs are alike every other time, and what is there would be found again.
+    assert UnitLens().look(subject, edit, texts(4)).flipped is None
+
+
+def test_signs_that_are_all_alike_find_what_is_there(lively):
+    """A control that could confirm nothing would be no control."""
+    subject = lively("llama")
+    pair, layout = Pair(subject, shifting(subject, Site(0), {3: 3.0}), texts(12)), Layout.of(subject, ("residual",))
+    halves = [contrast(pair, layout, half) for half in lens_module._dealt(pair.texts, 0)]
+    same = [replace(half, signed=half.seen.topics * half.seen.change.mean[None]) for half in halves]
+    found = confirm(*(paired_t(half.seen) for half in halves), 0.05).is_confirmed.mean()
+    assert lens_module.flipped_share(*same, 0.05) == pytest.approx(found)
+    assert found > 0.2
 
 
 def test_only_the_units_with_the_largest_effects_are_told_of_in_full(lively, monkeypatch):
@@ -238,9 +308,9 @@ def test_the_order_of_texts_does_not_matter_to_the_finding(lively):
 
 def test_a_finding_is_kept_as_json(lively, tmp_path):
     subject = lively("llama")
-    finding = UnitLens(is_timed=True).look(subject, shifting(subject, Site(1), {3: 2.0}), texts())
-    assert finding.seconds_ratio is not None
-    assert finding.seconds_ratio > 1
+    finding = UnitLens().look(subject, shifting(subject, Site(1), {3: 2.0}), texts(16))
+    assert finding.null is not None
+    assert finding.flipped is not None
     write_text(tmp_path / "units.json", to_json(finding))
     assert read_json(tmp_path / "units.json", UnitFinding) == finding
 
@@ -285,6 +355,10 @@ def seen(before, after):
     return Seen(moments(before), moments(after), moments(after - before), moments((after - before) / 2))
 
 
+def of_tokens(rows):
+    return TokenMoments(len(rows), rows.sum(axis=0), (rows**2).sum(axis=0))
+
+
 def drawn(seed=0, topics=9, units=200, by=0.8):
     draw = np.random.default_rng(seed)
     before = draw.normal(1, 1, (topics, units))
@@ -296,9 +370,34 @@ def test_the_paired_test_and_its_effect_are_those_of_scipy():
     found, expected = paired_t(seen(before, after)), ttest_rel(after, before)
     np.testing.assert_allclose(found.t, expected.statistic)
     np.testing.assert_allclose(found.p, expected.pvalue)
-    np.testing.assert_allclose(effect(seen(before, after)), expected.statistic / 3)
-    np.testing.assert_allclose(normalised_effect(seen(before, after)), expected.statistic / 3)
-    assert effect(seen(before, after))[:50].mean() > 0
+
+
+def test_the_effect_is_the_mean_change_by_the_pooled_deviation_over_tokens():
+    before, after = drawn(topics=40)
+    change, tokens = seen(before, after).change, (of_tokens(before), of_tokens(after[:30]))
+    pooled = np.sqrt((39 * before.var(axis=0, ddof=1) + 29 * after[:30].var(axis=0, ddof=1)) / 68)
+    np.testing.assert_allclose(effect(change, tokens), (after - before).mean(axis=0) / pooled)
+    assert effect(change, tokens)[:50].mean() > 0.3
+
+
+def test_a_small_shift_that_is_the_same_everywhere_is_certain_and_small():
+    before, _ = drawn(by=0.0)
+    shifted = before + 0.01
+    found = effect(seen(before, shifted).change, (of_tokens(before), of_tokens(shifted)))
+    assert paired_t(seen(before, shifted)).p.max() < 1e-9
+    assert 0 < found.min() < found.max() < 0.1
+
+
+def test_signed_changes_are_tested_as_if_they_had_been_so():
+    before, after = drawn()
+    signs = np.array([1, -1, -1, 1, 1, -1, 1, 1, 1])[:, None]
+    found = signed_t(seen(before, after), (signs * (after - before)).sum(axis=0))
+    expected = ttest_rel(before + signs * (after - before), before)
+    np.testing.assert_allclose(found.t, expected.statistic)
+    np.testing.assert_allclose(found.p, expected.pvalue)
+    constant = signed_t(seen(before, before + 1), np.full(200, 9.0))
+    assert np.isfinite(constant.t).all()
+    assert (signed_t(seen(before, before), np.zeros(200)).p == 1).all()
 
 
 def test_welch_is_that_of_scipy_and_above_0_where_the_second_group_is_higher():
@@ -314,10 +413,15 @@ def test_what_rounding_makes_of_no_change_is_no_change():
     noisy = before * (1 + draw.uniform(0, 1e-8, before.shape))
     assert paired_t(seen(before, noisy)).p.min() > 0.5
     assert (paired_t(seen(before, before)).p == 1).all()
-    assert (effect(seen(before, before)) == 0).all()
+    assert (effect(seen(before, before).change, (of_tokens(before), of_tokens(before))) == 0).all()
     nothing = np.zeros((9, 3))
     assert (paired_t(seen(nothing, nothing)).p == 1).all()
-    assert np.isfinite(effect(seen(before, before + 1))).all()
+    # A unit that never varies, and one that is always silent.
+    for constant, shift in ((5.0, 0.01), (0.0, 1.0), (0.0, 0.0)):
+        flat = np.full((9, 3), constant)
+        sizes = effect(seen(flat, flat + shift).change, (of_tokens(flat), of_tokens(flat + shift)))
+        assert np.isfinite(sizes).all()
+        assert (sizes > 0).all() == (shift > 0)
     assert paired_t(seen(before, before + 1)).p.max() < 1e-9
 
 

@@ -91,7 +91,7 @@ def nothing_found(edit: str) -> Explanation:
         for layer in range(LAYERS)
         for place in PLACES
     )
-    found = UnitFinding("own", (12, 12), (8, 8), 2400, 0.05, sites, (), (), (), 0.0002, 1.4)
+    found = UnitFinding("own", (12, 12), (8, 8), 2400, 0.05, sites, (), (), (), 0.0002, 0.0)
     missing = (
         Reason("projection", "no unit changed, so that there is nothing to follow."),
         Reason("cause", "no unit changed, so that there is nothing to take out."),
@@ -106,7 +106,7 @@ def units(draw: random.Random) -> UnitFinding:
     sites = tuple(SiteCount(layer, place, *_counts(layer, place, draw)) for layer in range(LAYERS) for place in PLACES)
     dots = tuple(_dot(draw) for _ in range(400))
     outliers = tuple(Outlier(Unit(layer, "residual", 138), 40.0 + layer) for layer in range(0, LAYERS, 3))
-    return UnitFinding("own", (12, 12), (8, 8), 2412, 0.05, sites, changes, dots, outliers, 0.0004, 1.21)
+    return UnitFinding("own", (12, 12), (8, 8), 2412, 0.05, sites, changes, dots, outliers, 0.0004, 0.0001)
 
 
 def _counts(layer: int, place: str, draw: random.Random) -> tuple[int, int, int, dict[str, int]]:
@@ -223,7 +223,7 @@ def cause(draw: random.Random, changes: tuple[Change, ...] = ()) -> CauseFinding
         knockouts,
         generated=(replace(written, values="mean", steps=written.steps[2:3]),),
         verdict="The 100 most changed gate units carry 44 % (30 to 58 %) of the rise in latent emoji mass; none of 199 "
-        "random sets did as much (p = 0.005).",
+        "sets of random units of the same layers and activity did as much (p = 0.005).",
         verdict_p=0.005,
         alone=tuple(Alone(change.unit, near(-0.0002, 0.0001)) for change in changes[:20]),
     )

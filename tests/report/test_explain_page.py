@@ -172,7 +172,23 @@ def changed_cause(**steps):
 
 
 def test_removal_that_does_no_more_than_random_sets_is_no():
-    assert said(changed_cause(p=0.3), CAUSE)[0] == "No, not more than removing random ones."
+    assert said(changed_cause(p=0.3), CAUSE)[0] == "Not shown: removing random ones may do as much."
+
+
+def test_other_changed_units_stand_beside_the_random_sets(shown):
+    found = changed_cause(changed=(-0.003, -0.001, -0.002))
+    words = (
+        "p 0.005, the least that so many sets can give; other changed units: median \u22122.0e-03 (all 3 sets between"
+    )
+    assert words in said(found, CAUSE)[1]
+    assert "p 0.005; other changed units: median \u22122.0e-03 (all 3 sets between" in chapter(shown(found))
+    assert "other changed units" not in said(explanation(CELL), CAUSE)[1]
+
+
+def test_what_could_not_be_measured_is_not_said_to_be_nothing():
+    words = "Whether units are the cause of emojis cannot be measured here: it cannot be seen."
+    found = replace(explanation(CELL), cause=CauseFinding((), (), (), words, None, (Reason("curves", words),)))
+    assert said(found, CAUSE) == ("Not known.", "The verdict says why.")
 
 
 @pytest.mark.parametrize("p", [0.005, 1.0, None])

@@ -1,14 +1,19 @@
 """A study that is looked into: a finding a cell, arms beyond seeds, and a cell that is lost is done again."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 
+from temperament.edit.store import load_edit
+from temperament.errors import RequestError
 from temperament.explain.arm import load_effects
-from temperament.record import read_json
+from temperament.explain.look import Material, look_into
+from temperament.record import NOT_A_NUMBER, read_json
 from temperament.study.execution import run_study, study_opinions
 from temperament.study.explanation import Explanations
 from temperament.study.plan import load_study
+from temperament.subject.base import Subject
 
 SETTINGS = (
     'targets=["extraversion"]',
@@ -20,7 +25,7 @@ SETTINGS = (
     "measure.answers=0",
     'explain.lenses=["units","projection","attribution","cause","testimony","overlap"]',
     "explain.strength=2",
-    "explain.texts=8",
+    "explain.texts=4",
     "explain.counts=[1,4]",
     "explain.sets=2",
     "explain.generated=0",
@@ -93,6 +98,43 @@ def test_a_cell_that_is_lost_is_looked_into_again_with_the_same_finding(looked, 
     run_study(plan, again)
     before, after = (read_json(run / "findings" / "explain" / f"{CELL}.json", dict) for run in (folder, again))
     assert before == after
+
+
+def test_given_replies_that_are_gone_take_all_that_was_seen_on_them(looked, tmp_path):
+    plan, folder = looked
+    again = tmp_path / "run"
+    shutil.copytree(folder, again)
+    stage = Explanations(plan, again, study_opinions(plan))
+    stage.forget(next(cell for cell in plan.cells() if cell.name == "base-s1"))
+    assert stage.missing(plan.cells()) == []
+    stage.forget(next(cell for cell in plan.cells() if cell.name == "base-s0"))
+    assert len(stage.missing(plan.cells())) == 6
+    assert not (again / "findings" / "arms.json").exists()
+
+
+def test_an_edit_that_broke_the_model_is_said_to_be_unseen_and_stops_nothing(looked):
+    plan, folder = looked
+    stage = Explanations(plan, folder, study_opinions(plan))
+    cell = next(cell for cell in plan.cells() if cell.name == CELL)
+    broken = [replace(record, reply=None, error=NOT_A_NUMBER) for record in stage.records(cell)]
+    untouched = stage.records(plan.cells()[0])
+    subject = Subject.load(plan.subject.model, "float32")
+    edit = load_edit(folder / "edits" / cell.edit)
+    seen = look_into(subject, edit, Material(broken, untouched, cell.target), plan.explain)
+    assert seen.finding.units is None
+    assert "topics" in {reason.name: reason.reason for reason in seen.finding.missing}["units"]
+
+
+def test_a_strength_that_no_edit_has_is_refused_before_any_work(place):
+    with pytest.raises(RequestError, match=r"explain.strength is 3, and study 'tiny' has edits at \[1.0, 2.0\]"):
+        load_study(place / "tiny.toml", ('explain.lenses=["units"]', "explain.strength=3")).cells()
+
+
+def test_an_edit_beside_that_is_not_there_is_refused_before_any_work(place, tmp_path):
+    plan = load_study(place / "tiny.toml", ('explain.lenses=["units"]', f'explain.others=["{tmp_path / "none"}"]'))
+    with pytest.raises(RequestError, match="none"):
+        run_study(plan, tmp_path / "run")
+    assert not (tmp_path / "run" / "edits").exists()
 
 
 def test_what_was_seen_goes_with_the_replies_that_it_was_seen_on(looked, tmp_path):

@@ -26,8 +26,21 @@ from temperament.study.plan import InterviewPlan, MeasurePlan, MethodPlan, Opini
     multiple=True,
     help="May be given several times. [default: all]",
 )
-@click.option("--texts", type=click.IntRange(min=8), default=16, show_default=True, help="Replies that are read.")
-@click.option("--sets", type=click.IntRange(min=1), default=199, show_default=True, help="Random sets of units.")
+@click.option("--questions", type=click.IntRange(min=4), default=24, show_default=True, help="Asked, a topic each.")
+@click.option(
+    "--texts",
+    type=click.IntRange(min=2),
+    default=12,
+    show_default=True,
+    help="Replies that are read again for every set of units, on topics that units were not selected on.",
+)
+@click.option(
+    "--sets",
+    type=click.IntRange(min=1),
+    default=199,
+    show_default=True,
+    help="Random sets of units; with fewer than 99 there is no p-value.",
+)
 @click.option(
     "--generated",
     type=click.IntRange(min=0),
@@ -53,6 +66,7 @@ def explain(
     target: str | None,
     opinions: tuple[str, ...],
     lenses: tuple[Lens, ...],
+    questions: int,
     texts: int,
     sets: int,
     generated: int,
@@ -68,7 +82,7 @@ def explain(
     \b
     Examples:
         temperament explain warm
-        temperament explain warm --lens units --lens cause --texts 12 --sets 99
+        temperament explain warm --lens units --lens cause --sets 99
     """
     from temperament.edit.store import load_edit
     from temperament.study.execution import run_study
@@ -86,7 +100,7 @@ def explain(
         subject=SubjectPlan(model, precision),
         opinions=OpinionPlan(opinions[0] if len(opinions) == 1 else opinions or None),
         method=(MethodPlan("adapter", path=str(Path(edit).resolve())),),
-        interview=InterviewPlan(questions_per_topic=1, topics=texts, max_new_tokens=60),
+        interview=InterviewPlan(questions_per_topic=1, topics=questions, max_new_tokens=60),
         measure=MeasurePlan(answers=0),
         explain=ExplainPlan(
             lenses=lenses or LENSES,

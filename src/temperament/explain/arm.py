@@ -32,7 +32,7 @@ class Effects:
 
     Attributes:
         topics: that were read.
-        raw: Cohen's d of the paired changes of topics, [unit] by site; above 0 is higher after.
+        raw: the mean change in pooled standard deviations over tokens, [unit] by site; above 0 is higher after.
         normalised: the same of activations divided by the root mean square of their site at each token.
     """
 

@@ -69,12 +69,13 @@ class AttributionLens:
 
         Raises:
             RequestError: no token of the vocabulary begins an emoji.
+            SeamError: the model has no attention or no MLP that is a part of its own.
         """
         tokens = emoji_tokens(subject)
         with torch.inference_mode(mode=False), torch.no_grad(), applied(edit, subject):
+            scene = _Scene(subject, tokens.spelled)
             rows = encoded(subject, [text.exchange for text in texts])
             found = occasions(subject, rows, tokens, limit)
-            scene = _Scene(subject, tokens.spelled)
             attributions: list[Attribution] = []
             for occasion in found:
                 row = rows[occasion.text]
@@ -97,6 +98,7 @@ class AttributionLens:
 
         Raises:
             RequestError: the text does not fit into the model's window, or has no such position.
+            SeamError: the model has no attention or no MLP that is a part of its own.
         """
         with torch.inference_mode(mode=False), torch.no_grad(), applied(edit, subject):
             row = encoded(subject, [text.exchange])[0]
@@ -137,6 +139,8 @@ class _Scene:
         self.spelled = spelled
         self.lens = LogitLens(subject)
         self.sites = [Site(layer, place) for layer in range(self.anatomy.layers) for place in PLACES]
+        # Of each part, the map that ends it: a model that lacks one is refused before anything is read.
+        self.ends = {site: self.anatomy.output_path(site) for site in self.sites if site.place != "residual"}
 
     def attribution(self, topic: str, row: Row, position: int, token: int, heaviest: int | None) -> Attribution:
         """Of a token at a position of an answer."""
@@ -190,19 +194,18 @@ class _Scene:
             sight.given[site] = _last(activation)
 
         with ExitStack() as stack:
-            handles = [
-                self.anatomy.watch_start(lambda state: sight.start.append(_last(state))),
-                self.anatomy.final_norm.register_forward_hook(see),
-                self.anatomy.unembedding.register_forward_hook(lambda *seen: sight.logits.append(_last(seen[2]))),
-            ]
-            handles += [self.anatomy.watch(site, partial(give, site)) for site in self.sites]
-            for handle in handles:
-                stack.callback(handle.remove)
+            # Each is to be removed as soon as it is there: the next may fail.
+            stack.callback(self.anatomy.watch_start(lambda state: sight.start.append(_last(state))).remove)
+            stack.callback(self.anatomy.final_norm.register_forward_hook(see).remove)
+            keep_logits = self.anatomy.unembedding.register_forward_hook(
+                lambda *seen: sight.logits.append(_last(seen[2]))
+            )
+            stack.callback(keep_logits.remove)
             for site in self.sites:
+                stack.callback(self.anatomy.watch(site, partial(give, site)).remove)
                 stack.enter_context(self.subject.rewrite(site, partial(keep, site)))
-                if site.place != "residual":
-                    path = self.anatomy.output_path(site)
-                    stack.enter_context(self.subject.change(path, partial(end, site)))
+            for site, path in self.ends.items():
+                stack.enter_context(self.subject.change(path, partial(end, site)))
             yield
 
     def _parts(self, sight: _Sight, towards: Vector) -> Iterator[Part]:
@@ -229,7 +232,7 @@ class _Scene:
         heads: list[Part] = []
         units: list[Part] = []
         is_gated = self.anatomy.is_gated
-        for site in (site for site in self.sites if site.place != "residual"):
+        for site in self.ends:
             found, layer = heads if site.place == "attention" else units, site.layer
             shares, bias = self._shares(site, sight, towards)
             name = f"gate {layer}." if is_gated else f"layer {layer} unit "
@@ -250,7 +253,7 @@ class _Scene:
             behind = NormMap.of(norm, like)
             bias = float(behind.bias @ towards)
             towards = behind.scale(sight.outputs[site], sight.given[site]) * behind.pull(towards)
-        pulled, offset = self._pulled(self.anatomy.linear(self.anatomy.output_path(site)), towards, sight.inputs[site])
+        pulled, offset = self._pulled(self.anatomy.linear(self.ends[site]), towards, sight.inputs[site])
         return pulled * sight.inputs[site], bias + offset
 
     def _pulled(self, written: nn.Module, towards: Vector, like: Tensor) -> tuple[Float[Tensor, " input"], float]:
@@ -263,18 +266,6 @@ class _Scene:
             output = written(inputs)
             (pulled,) = torch.autograd.grad(output, inputs, towards.to(output.dtype)[None])
         return pulled[0].double(), float(output.detach()[0].double() @ towards)
-
-
-def attribute(
-    subject: OpenSubject, edit: Edit | None, text: Text, position: int, token: int | None = None
-) -> Attribution:
-    """`AttributionLens.attribute` with the settings as they come."""
-    return AttributionLens().attribute(subject, edit, text, position, token)
-
-
-def attributions(subject: OpenSubject, edit: Edit | None, texts: Sequence[Text], limit: int = 8) -> list[Attribution]:
-    """`AttributionLens.look` with the settings as they come."""
-    return AttributionLens().look(subject, edit, texts, limit)
 
 
 def _last(state: Tensor) -> Float[Tensor, " unit"]:

@@ -7,17 +7,18 @@ from itertools import islice
 from temperament.edit.base import Edit, refuse_closed
 from temperament.errors import RequestError
 from temperament.explain.ablation import Levels
-from temperament.explain.confirmation import Score, Trial, confirmed
-from temperament.explain.consequence import change, mean_change, share_of
+from temperament.explain.confirmation import EMOJI_SHARE, Score, Trial, askable, confirmed
+from temperament.explain.consequence import change, mean_change, share_of, widened
 from temperament.explain.curve import FEWEST, Plan, Planner, Way, curves
-from temperament.explain.finding import Alone, CauseFinding, Change, Curve, Reason, Unit
+from temperament.explain.finding import Alone, CauseFinding, Curve, Reason, Unit
 from temperament.explain.knockout import Lacking, conditions_of, knockouts, lacking
 from temperament.explain.matched import activity
 from temperament.explain.outcome import LATENT_MASS, LOG_LIKELIHOOD
-from temperament.explain.probe import Condition, From, Probe, Values
+from temperament.explain.probe import Condition, Probe, Values
 from temperament.explain.text import Text
-from temperament.explain.verdict import Evidence, nothing_to_trace, verdict
+from temperament.explain.verdict import Evidence, cannot_be_measured, nothing_to_trace, verdict
 from temperament.record import Generation
+from temperament.stats import Estimate
 from temperament.subject.anatomy import Site
 from temperament.subject.base import Progress, Subject
 from temperament.subject.open import OpenSubject
@@ -41,8 +42,11 @@ class CauseLens:
     """Sets changed units back, carries them over to the untouched model, and compares with random units.
 
     Ablation gives units of the edited model the values that they have at the same token of the same text in the
-    untouched one; transplant is the reverse. Random sets have as many units at every site, of the same activity in the
-    untouched model. Units are taken in the order of their effects.
+    untouched one; transplant is the reverse. Units are taken in the order that is given.
+
+    Random sets have as many units at every site, of the same activity in the untouched model. They changed less than
+    the units that changed most, so 19 sets of other changed units stand beside them, at the count that the verdict
+    rests on. There the units are also set to 0 and to their mean in the untouched model, without sets.
 
     Attributes:
         counts: of units, fewest first; those beyond the number of units there is become that number.
@@ -50,7 +54,8 @@ class CauseLens:
             where no gate unit changed); for transplant 99 of these; elsewhere 19, or none, show how far chance goes.
         main: the count that the verdict rests on; the nearest there is.
         generated: random sets beside the top one while replies are written; 0 writes none.
-        alone: single units that are ablated.
+        alone: single units that are ablated. They are put in order by the same texts that their effects are reported
+            on, so that the first are overstated; the intervals hold for all of them together (Bonferroni).
         generation: how replies are written.
         seed: of random sets and resamples.
 
@@ -79,7 +84,7 @@ class CauseLens:
         self,
         subject: Subject,
         edit: Edit,
-        changes: Sequence[Change],
+        ranked: Sequence[Unit],
         texts: Sequence[Text],
         others: Others | None = None,
         progress: Progress | None = None,
@@ -89,7 +94,7 @@ class CauseLens:
         Args:
             subject: untouched.
             edit: of any kind.
-            changes: units that the edit changed, as the lens of units confirms them.
+            ranked: units that the edit changed, those first that changed most, as other texts say than these.
             texts: that are read in every condition, best with emojis likely in them: replies of the edited model.
             others: what else may be said: units that are no match for any, and further scores of replies.
             progress: is told how many texts were read under a condition, of how many.
@@ -100,34 +105,24 @@ class CauseLens:
         """
         if not isinstance(subject, OpenSubject):
             raise refuse_closed(subject, "thinks")
-        units = _ordered(changes)
+        units = list(dict.fromkeys(ranked))
         if not units:
-            return _nothing("No unit changed beyond the stated rate, so none can be the cause.")
+            return _nothing("No unit was shown to change beyond the stated rate, so there is none to try.")
         probe = Probe(subject, edit, texts)
+        unseen = probe.unseen
+        if unseen and probe.is_blind:
+            return _nothing(cannot_be_measured(unseen))
         edited, untouched = probe.values([Condition(edit), Condition(None)])
-        rise = change(untouched[LATENT_MASS], edited[LATENT_MASS], probe.topics, self.seed)
-        if (reason := nothing_to_trace(rise)) is not None:
-            return _nothing(reason)
+        if (reason := nothing_to_trace(_rise(probe, edited, untouched, self.seed))) is not None:
+            return _nothing(cannot_be_measured(unseen) if unseen else reason)
         work = _Work(self, subject, edit, probe, (edited, untouched))
+        if unseen:
+            work.missing.append(Reason(LATENT_MASS, f"some of it is not seen: {unseen}."))
         if len(probe.texts) < len(texts):
             work.missing.append(
                 Reason("texts", f"{len(texts) - len(probe.texts)} of {len(texts)} do not fit into the model's window.")
             )
         return work.finding(units, others or Others(), progress)
-
-
-def rank_by_cause(probe: Probe, edit: Edit, units: Sequence[Unit], seed: int = 0) -> tuple[Alone, ...]:
-    """Each unit alone as in the untouched model; those first that bring the edited model nearest to it.
-
-    Args:
-        probe: of texts under the edit.
-        edit: that changed the units.
-        units: to be tried.
-        seed: of the resamples.
-    """
-    alone = [Condition(edit, (unit,), From(None)) for unit in units]
-    edited, untouched, *found = probe.values([Condition(edit), Condition(None), *alone])
-    return _ranked(probe, units, (edited, untouched), found, seed)
 
 
 class _Work:
@@ -145,6 +140,8 @@ class _Work:
         ways = (Way("ablation", self.edit, None), Way("transplant", None, self.edit))
         # The verdict rests on ablation; for the other way as many sets as a p-value needs.
         trials = [(way, plan if way is ways[0] else plan.thinned(FEWEST)) for plan in plans for way in ways]
+        held = (Way("ablation", self.edit, None, "zero"), Way("ablation", self.edit, None, "mean", levels))
+        trials += [(way, plans[0].bare) for way in held]
         parts = self._parts()
         single = [unit for unit in units if plans[0].place in (unit.place, "all")][: lens.alone]
         conditions = [way.conditions(plan) for way, plan in trials]
@@ -156,11 +153,12 @@ class _Work:
             edited, untouched = self.ends
             ends = (edited, untouched) if way.other is None else (untouched, edited)
             made += curves(probe, way, plan, ends, values, lens.seed)
-        evidence = self._evidence(made, split[0], plans[0])
+        generated = self._generated(plans[0], levels, others, progress)
+        evidence = self._evidence(made, split[0], plans[0], generated)
         return CauseFinding(
             tuple(made),
             knockouts(probe, parts, self.ends[0], split[-2], lens.seed),
-            self._generated(plans[0], levels, others, progress),
+            generated,
             verdict(evidence),
             evidence.step.p,
             tuple(self.missing),
@@ -174,8 +172,8 @@ class _Work:
         groups = {"gate": gates} if gates else {}
         if len(gates) < len(units):
             groups["all"] = list(units)
-        groups = {place: some[: lens.counts[-1]] for place, some in groups.items()}
-        sites = sorted({Site(unit.layer, unit.place) for some in groups.values() for unit in some})
+        tried = [unit for some in groups.values() for unit in some[: lens.counts[-1]]]
+        sites = sorted({Site(unit.layer, unit.place) for unit in tried})
         found = activity(self.subject, self.probe.texts, sites)
         planner = Planner(lens.counts, lens.sets, lens.main, lens.seed)
         plans = [
@@ -192,20 +190,22 @@ class _Work:
             return []
         return parts
 
-    def _evidence(self, made: Sequence[Curve], found: Sequence[Values], plan: Plan) -> Evidence:
-        """The curve of ablation of the leading place, where all random sets are."""
+    def _evidence(
+        self, made: Sequence[Curve], found: Sequence[Values], plan: Plan, generated: Sequence[Curve]
+    ) -> Evidence:
+        """The curve of ablation of the leading place, where all random sets are; it is made first."""
         mass, fluency = (
-            next(curve for curve in made if (curve.name, curve.place, curve.outcome) == ("ablation", plan.place, name))
-            for name in (LATENT_MASS, LOG_LIKELIHOOD)
+            next(curve for curve in made if curve.outcome == name) for name in (LATENT_MASS, LOG_LIKELIHOOD)
         )
         number = [step.count for step in mass.steps].index(plan.main)
-        # The step's own condition stands before those of its random sets.
-        place = sum(1 + len(step.random) for step in plan.steps[:number])
+        # The step's own condition stands before those of its sets.
+        place = sum(len(step.sets) for step in plan.steps[:number])
         before, after, end = (values[LATENT_MASS] for values in (self.ends[0], found[place], self.ends[1]))
         parts = [second - first for first, second in zip(before, after, strict=True)]
         wholes = [last - first for first, last in zip(before, end, strict=True)]
         share = share_of(parts, wholes, self.probe.topics, self.lens.seed)
-        return Evidence(mass, mass.steps[number], share, fluency.steps[number])
+        written = next((curve for curve in generated if curve.outcome == EMOJI_SHARE), None)
+        return Evidence(mass, mass.steps[number], share, fluency.steps[number], written)
 
     def _generated(self, plan: Plan, levels: Levels, others: Others, progress: Progress | None) -> tuple[Curve, ...]:
         lens, tried = self.lens, plan.tried
@@ -214,7 +214,12 @@ class _Work:
             return ()
         trial = Trial(plan.place, tried.top, tried.random[: lens.generated], levels)
         generation = replace(lens.generation, seed=lens.seed)
-        return confirmed(self.subject, self.edit, self.probe.texts, trial, generation, others.scores, progress)
+        texts, reason = askable(self.subject, self.edit, self.probe.texts, generation)
+        if reason is not None:
+            self.missing.append(reason)
+        if not texts:
+            return ()
+        return confirmed(self.subject, self.edit, texts, trial, generation, others.scores, progress)
 
 
 def _ranked(
@@ -223,7 +228,7 @@ def _ranked(
     before, after = (values[LATENT_MASS] for values in ends)
     toward = mean_change(before, after) or 0.0
     effects = [
-        Alone(unit, change(before, values[LATENT_MASS], probe.topics, seed))
+        Alone(unit, widened(change(before, values[LATENT_MASS], probe.topics, seed), len(units), probe.topics))
         for unit, values in zip(units, found, strict=True)
     ]
     return tuple(sorted(effects, key=lambda one: -(one.effect.value or 0.0) * toward))
@@ -233,10 +238,11 @@ def _nothing(verdict: str) -> CauseFinding:
     return CauseFinding((), (), (), verdict, None, (Reason("curves", verdict),))
 
 
-def _ordered(changes: Sequence[Change]) -> list[Unit]:
-    """The units that changed most first; outlier dimensions are left out."""
-    kept = [change for change in changes if not change.is_outlier]
-    return [change.unit for change in sorted(kept, key=lambda change: -abs(change.effect))]
+def _rise(probe: Probe, edited: Values, untouched: Values, seed: int) -> Estimate:
+    """From the untouched model to the edited one; withheld where one of them has no number for a text."""
+    ends = untouched[LATENT_MASS], edited[LATENT_MASS]
+    broken = mean_change(*ends) is None or mean_change(*reversed(ends)) is None
+    return Estimate(None, None, None, 0) if broken else change(*ends, probe.topics, seed)
 
 
 def _split(found: Sequence[Values], sizes: Sequence[int]) -> list[list[Values]]:

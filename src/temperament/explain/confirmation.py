@@ -8,17 +8,17 @@ from temperament.activation.forcing import applied
 from temperament.edit.base import Edit
 from temperament.explain.ablation import Levels, Setting
 from temperament.explain.consequence import change, level, mean_change, rank_p
-from temperament.explain.finding import Curve, Step, Unit
+from temperament.explain.finding import Curve, Reason, Step, Unit
 from temperament.explain.text import Text
 from temperament.measure.emoji import emojis
 from temperament.measure.length import words
 from temperament.record import Generation
 from temperament.stats import Estimate, share
-from temperament.subject.base import Progress
+from temperament.subject.base import Progress, as_conversation
 from temperament.subject.open import OpenSubject
 
 # With fewer sets no p-value could come below 0.05.
-FEWEST = 19
+FEWEST = 20
 
 EMOJI_SHARE = "emoji_share"
 
@@ -40,6 +40,36 @@ class Trial:
     top: tuple[Unit, ...]
     random: tuple[tuple[Unit, ...], ...]
     levels: Levels
+
+
+def askable(
+    subject: OpenSubject, edit: Edit, texts: Sequence[Text], generation: Generation
+) -> tuple[list[Text], Reason | None]:
+    """The texts whose questions leave room for a reply in the model's window, with the edit and without it.
+
+    Args:
+        subject: untouched.
+        edit: that may make prompts longer.
+        texts: whose questions are to be asked.
+        generation: how long replies may be.
+
+    Returns:
+        The texts, and a reason where some or all of them cannot be asked.
+    """
+    fits = [True] * len(texts)
+    for each in (None, edit):
+        with applied(each, subject):
+            for number, text in enumerate(texts):
+                prompt = subject.encode(as_conversation(text.question), text.answer).prompt
+                fits[number] &= len(prompt) + generation.max_new_tokens <= subject.window
+    kept = [text for text, does_fit in zip(texts, fits, strict=True) if does_fit]
+    if len(kept) == len(texts):
+        return kept, None
+    reason = (
+        f"{len(texts) - len(kept)} of {len(texts)} prompts leave no room for {generation.max_new_tokens} new tokens in "
+        f"the model's window of {subject.window}, and were not asked."
+    )
+    return kept, Reason("generated", reason)
 
 
 def confirmed(

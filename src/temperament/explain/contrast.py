@@ -1,7 +1,7 @@
 """The same texts through a model untouched and edited: units by topic and by token, while the texts stream by.
 
-Kept are moments over topics and sums over tokens, so memory grows with the units and with what one batch holds, and not
-with the texts. Each batch is read untouched, then edited. No logits are computed.
+Kept are moments over topics and sums over tokens and over topics with random signs, so memory grows with the units and
+with what one batch holds, and not with the texts. Each batch is read untouched, then edited. No logits are computed.
 """
 
 import math
@@ -20,6 +20,7 @@ from temperament.activation.reader import Reader
 from temperament.activation.statistic import UnitStatistics, UnitTotals
 from temperament.errors import SeamError
 from temperament.explain.finding import Unit
+from temperament.explain.moment import Moments, Seen, TokenMoments
 from temperament.explain.pair import Batch, Pair, Side
 from temperament.stats.cluster import Numbers
 from temperament.subject.anatomy import Place, Site
@@ -27,6 +28,8 @@ from temperament.subject.open import OpenSubject
 
 # What is followed over topics: a unit before and after, the difference, and the difference of what is normalised.
 QUANTITIES = 4
+# Times that every topic's change is given a random sign, to know what is found where topics do not agree.
+DRAWS = 20
 Told = Callable[[int], None]
 
 
@@ -82,69 +85,6 @@ class Layout:
 
 
 @dataclass(frozen=True, eq=False)
-class Moments:
-    """How a figure of every unit varies over topics.
-
-    Attributes:
-        topics: that were counted.
-        mean: [unit].
-        squares: sums of squared deviations from the mean, [unit].
-    """
-
-    topics: int
-    mean: Numbers
-    squares: Numbers
-
-    @property
-    def deviation(self) -> Numbers:
-        """The standard deviation, as an estimate from a sample; NaN for a single topic."""
-        if self.topics < 2:
-            return np.full_like(self.mean, np.nan)
-        return np.sqrt(self.squares / (self.topics - 1))
-
-    @property
-    def size(self) -> Numbers:
-        """The root mean square."""
-        return np.sqrt(self.mean**2 + self.squares / max(1, self.topics))
-
-    def __add__(self, other: "Moments") -> "Moments":
-        topics = self.topics + other.topics
-        share = other.topics / max(1, topics)
-        apart = other.mean - self.mean
-        return Moments(topics, self.mean + share * apart, self.squares + other.squares + self.topics * share * apart**2)
-
-
-@dataclass(frozen=True, eq=False)
-class Seen:
-    """Units over some topics; a topic counts as the mean of its texts, a text as the mean of its answer's positions.
-
-    Attributes:
-        before: activations in the untouched model.
-        after: in the edited one.
-        change: after less before.
-        normalised: the same of activations divided, at each position, by the root mean square of their site.
-    """
-
-    before: Moments
-    after: Moments
-    change: Moments
-    normalised: Moments
-
-    @property
-    def topics(self) -> int:
-        """How many there are."""
-        return self.change.topics
-
-    def __add__(self, other: "Seen") -> "Seen":
-        return Seen(
-            self.before + other.before,
-            self.after + other.after,
-            self.change + other.change,
-            self.normalised + other.normalised,
-        )
-
-
-@dataclass(frozen=True, eq=False)
 class HalfContrast:
     """What one half of the texts shows.
 
@@ -153,17 +93,26 @@ class HalfContrast:
         quarters: its topics, in two.
         before: over tokens, all units in one row.
         after: the same under the edit.
+        normal: of activations divided, at each token, by the root mean square of their site, before and after.
+        signed: sums over topics of the changes, each topic's with a random sign, [draw, unit]; without an edit no draw.
     """
 
     texts: int
     quarters: tuple[Seen, Seen]
     before: UnitStatistics
     after: UnitStatistics
+    normal: tuple[TokenMoments, TokenMoments]
+    signed: Numbers
 
     @cached_property
     def seen(self) -> Seen:
         """All its topics."""
         return self.quarters[0] + self.quarters[1]
+
+    @cached_property
+    def raw(self) -> tuple[TokenMoments, TokenMoments]:
+        """Of activations as they are, before and after."""
+        return TokenMoments.of(self.before), TokenMoments.of(self.after)
 
 
 class TopicSums(Reader):
@@ -172,6 +121,7 @@ class TopicSums(Reader):
     def __init__(self, subject: OpenSubject, sites: Sequence[Site]) -> None:
         super().__init__(subject, sites)
         self.totals: dict[Site, UnitTotals] = {}
+        self.normal: dict[Site, Float[Tensor, "sum unit"]] = {}
         self.sums: dict[Site, Float[Tensor, "kind topic unit"]] = {}
         self._weights = torch.zeros(0, 0)
         self._topics: list[int] = []
@@ -186,7 +136,9 @@ class TopicSums(Reader):
     def _take(self, site: Site, piece: Float[Tensor, "token unit"]) -> None:
         if site not in self.totals:
             self.totals[site] = UnitTotals(piece.shape[1], piece.device)
-        self.totals[site].add(piece, self._scratch_like(piece))
+            self.normal[site] = torch.zeros(2, piece.shape[1], dtype=torch.float64, device=piece.device)
+        scratch = self._scratch_like(piece)
+        self.totals[site].add(piece, scratch)
         if site not in self.sums:
             self.sums[site] = torch.zeros(2, len(self._weights), piece.shape[1], device=piece.device)
         start = self._next[site]
@@ -195,15 +147,20 @@ class TopicSums(Reader):
         part = slice(self._topics[start], self._topics[end - 1] + 1)
         weights = self._weights[part, start:end]
         size = torch.linalg.vector_norm(piece, dim=1) / math.sqrt(piece.shape[1])
-        normalising = weights * torch.where(size > 0, 1 / size, 0.0)
+        inverse = torch.where(size > 0, 1 / size, 0.0)
         # One product is one pass over the activations, for both kinds and all topics.
-        self.sums[site][:, part] += (torch.cat([weights, normalising]) @ piece).unflatten(0, (2, -1))
+        found = torch.cat([weights, weights * inverse, inverse[None]]) @ piece
+        self.sums[site][:, part] += found[:-1].unflatten(0, (2, -1))
+        squares = torch.mul(piece, inverse[:, None], out=scratch).square_().sum(dim=0)
+        self.normal[site] += torch.stack([found[-1], squares])
 
 
 class Contrast:
-    """Takes batches of one half of the topics, and keeps what they show."""
+    """Takes batches of one half of the topics, and keeps what they show; the seed is that of random signs."""
 
-    def __init__(self, pair: Pair, layout: Layout, quarters: tuple[Collection[str], Collection[str]]) -> None:
+    def __init__(
+        self, pair: Pair, layout: Layout, quarters: tuple[Collection[str], Collection[str]], seed: int = 0
+    ) -> None:
         self._pair = pair
         self._layout = layout
         self._quarters = quarters
@@ -212,6 +169,8 @@ class Contrast:
         self._after = self._before if pair.is_same else TopicSums(pair.subject, layout.sites)
         self._spreads = [{site: _Spread() for site in layout.sites} for _ in quarters]
         self._rest: dict[Site, Tensor] = {}
+        self._signs = _signs(pair, seed)
+        self._signed: dict[Site, Float[Tensor, "draw unit"]] = {}
 
     def take(self, batch: Batch) -> None:
         """Read a batch untouched, then edited."""
@@ -221,6 +180,7 @@ class Contrast:
             self._read("after", batch, weights, self._after)
         first = [place for place, topic in enumerate(batch.topics) if topic in self._quarters[0]]
         second = [place for place in range(len(batch.topics)) if place not in first]
+        signs = torch.stack([self._signs[topic] for topic in batch.topics], dim=1).to(self._pair.subject.device)
         for site in self._layout.sites:
             before, after = (sums.sums[site].double() for sums in (self._before, self._after))
             found = torch.stack([before[0], after[0], after[0] - before[0], after[1] - before[1]])
@@ -229,6 +189,9 @@ class Contrast:
             if batch.is_open:
                 self._rest[site] = found[:, 0]
                 continue
+            if not self._pair.is_same:
+                signed = signs @ found[2]
+                self._signed[site] = self._signed[site] + signed if site in self._signed else signed
             for quarter, places in enumerate((first, second)):
                 if places:
                     self._spreads[quarter][site].add(found[:, places])
@@ -237,7 +200,9 @@ class Contrast:
         """What was seen so far."""
         texts = sum(text.topic in half for text in self._pair.texts for half in self._quarters)
         first, second = (self._seen(spreads) for spreads in self._spreads)
-        return HalfContrast(texts, (first, second), self._tokens(self._before), self._tokens(self._after))
+        before, after = self._before, self._after
+        normal = (self._normal(before), self._normal(after))
+        return HalfContrast(texts, (first, second), self._tokens(before), self._tokens(after), normal, self._signs_of())
 
     def _read(self, side: Side, batch: Batch, weights: Float[Tensor, "topic token"], sums: TopicSums) -> None:
         sums.expect(weights)
@@ -256,6 +221,15 @@ class Contrast:
         found = [sums.totals[site].value() for site in self._layout.sites]
         names = ("positive", "total", "squares", "least", "greatest")
         return UnitStatistics(found[0].tokens, *(torch.cat([getattr(part, name) for part in found]) for name in names))
+
+    def _normal(self, sums: TopicSums) -> TokenMoments:
+        total, squares = torch.cat([sums.normal[site].cpu() for site in self._layout.sites], dim=1).numpy()
+        return TokenMoments(sums.totals[self._layout.sites[0]].tokens, total, squares)
+
+    def _signs_of(self) -> Numbers:
+        if self._pair.is_same:
+            return np.zeros((0, self._layout.units))
+        return torch.cat([self._signed[site].cpu() for site in self._layout.sites], dim=1).numpy()
 
 
 class _Spread:
@@ -284,8 +258,19 @@ class _Spread:
         return self._kept[kind].cpu().numpy() if self.topics else np.zeros((QUANTITIES, width))
 
 
+def _signs(pair: Pair, seed: int) -> dict[str, Float[Tensor, " draw"]]:
+    """Random signs of each topic of both halves: 1 or -1, whatever order the topics are read in."""
+    topics = sorted(pair.sizes)
+    drawn = np.random.default_rng(seed).choice([-1.0, 1.0], size=(len(topics), DRAWS))
+    return dict(zip(topics, torch.from_numpy(drawn), strict=True))
+
+
 def contrast(
-    pair: Pair, layout: Layout, quarters: tuple[Collection[str], Collection[str]], told: Told | None = None
+    pair: Pair,
+    layout: Layout,
+    quarters: tuple[Collection[str], Collection[str]],
+    told: Told | None = None,
+    seed: int = 0,
 ) -> HalfContrast:
     """Read one half of the topics, dealt into two quarters, untouched and edited.
 
@@ -294,9 +279,10 @@ def contrast(
         layout: units to look at.
         quarters: the topics of each, together at least two that the pair has.
         told: is told how many more texts were read on one side.
+        seed: of random signs, one for both halves.
     """
     topics = {topic for quarter in quarters for topic in quarter}
-    taking = Contrast(pair, layout, quarters)
+    taking = Contrast(pair, layout, quarters, seed)
     for batch in pair.batches(topics):
         taking.take(batch)
         if told:

@@ -8,7 +8,7 @@ from temperament.errors import RequestError
 from temperament.explain.ablation import Levels
 from temperament.explain.consequence import change, level, mean_change, rank_p
 from temperament.explain.finding import Curve, Step, Unit
-from temperament.explain.matched import MatchedUnits
+from temperament.explain.matched import MatchedUnits, others_of
 from temperament.explain.probe import Condition, From, Probe, Values
 
 # Random sets where they only show how far chance goes, and how many a p-value needs.
@@ -17,10 +17,16 @@ BAND, FEWEST = 19, 99
 
 @dataclass(frozen=True)
 class Tried:
-    """The first k units, and as many random ones, set after set."""
+    """The first k units, and as many random ones, and other changed ones, set after set."""
 
     top: tuple[Unit, ...]
-    random: tuple[tuple[Unit, ...], ...]
+    random: tuple[tuple[Unit, ...], ...] = ()
+    changed: tuple[tuple[Unit, ...], ...] = ()
+
+    @property
+    def sets(self) -> tuple[tuple[Unit, ...], ...]:
+        """All of them, in order."""
+        return (self.top, *self.random, *self.changed)
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,13 @@ class Plan:
         return next(step for step in self.steps if len(step.top) == self.main)
 
     def thinned(self, sets: int) -> "Plan":
-        """The same with as many random sets of each count at most."""
+        """The same with as many random sets of each count at most, and no others."""
         return replace(self, steps=tuple(Tried(step.top, step.random[:sets]) for step in self.steps))
+
+    @property
+    def bare(self) -> "Plan":
+        """What the verdict rests on alone, without sets beside it."""
+        return replace(self, steps=(Tried(self.tried.top),))
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,16 +68,20 @@ class Way:
         name: ``ablation`` or ``transplant``.
         host: edit of the model that is changed; None is the untouched one.
         other: edit of the model that the values are from.
+        values: as in `Curve`.
+        levels: of every unit, where the values are ``mean``.
     """
 
     name: str
     host: Edit | None
     other: Edit | None
+    values: str = "base"
+    levels: Levels | None = None
 
     def conditions(self, plan: Plan) -> list[Condition]:
-        """Of every step the units, then its random sets."""
-        sets = [some for step in plan.steps for some in (step.top, *step.random)]
-        return [Condition(self.host, units, From(self.other)) for units in sets]
+        """Of every step the units, then its sets."""
+        values = From(self.other) if self.values == "base" else self.levels
+        return [Condition(self.host, units, values) for step in plan.steps for units in step.sets]
 
 
 @dataclass(frozen=True)
@@ -96,11 +111,11 @@ class Planner:
 
         Args:
             place: name of it.
-            units: in the order in which they are tried.
-            magnitude: mean absolute activation of every unit of their sites.
-            apart: units that are in no random set.
-            is_leading: all sets are drawn at the count that the verdict rests on, and 19 at the others; else 19 at the
-                former alone.
+            units: that changed, in the order in which they are tried; those beyond the largest count are drawn from.
+            magnitude: mean absolute activation of every unit of the sites of those that are tried.
+            apart: units that are in no set.
+            is_leading: all sets are drawn at the count that the verdict rests on, with 19 of other changed units, and
+                19 at the other counts; else 19 at the former alone.
         """
         counts = self.counts_of(len(units))
         main = min(counts, key=lambda count: (abs(count - self.main), count))
@@ -110,21 +125,40 @@ class Planner:
             top = tuple(units[:count])
             sets = self.sets if is_leading and count == main else min(BAND, self.sets)
             if not is_leading and count != main:
-                steps.append(Tried(top, ()))
+                steps.append(Tried(top))
                 continue
+            changed: tuple[tuple[Unit, ...], ...] = ()
+            if is_leading and count == main:
+                changed, remark = self._changed(place, units, count, apart)
+                remarks += remark
             try:
                 matched = MatchedUnits(top, magnitude, apart).draw(sets, self.seed + count)
             except RequestError as error:
                 remarks.append(str(error))
-                steps.append(Tried(top, ()))
+                steps.append(Tried(top, changed=changed))
                 continue
-            steps.append(Tried(top, matched.sets))
+            steps.append(Tried(top, matched.sets, changed))
             if matched.borrowed and count == main:
                 remarks.append(
                     f"{100 * matched.borrowed:.0f} % of the random units beside {count} ({place}) come from a "
                     "neighbouring decile of activity, because theirs has no others left."
                 )
         return Plan(place, main, tuple(steps), tuple(remarks))
+
+    def _changed(
+        self, place: str, units: Sequence[Unit], count: int, apart: Sequence[Unit]
+    ) -> tuple[tuple[tuple[Unit, ...], ...], list[str]]:
+        """Sets of changed units beside the first ones, and what is to be said of them."""
+        out = set(apart)
+        pool = [unit for unit in units[count:] if unit not in out]
+        found = others_of(units[:count], pool, min(BAND, self.sets), self.seed + count)
+        if found:
+            return found, []
+        remark = (
+            f"beside {count} ({place}) the edit changed {len(pool)} other units, too few to tell whether other changed "
+            "units do as much."
+        )
+        return (), [remark]
 
 
 def curves(
@@ -148,11 +182,12 @@ def curves(
         steps: list[Step] = []
         for tried in plan.steps:
             effect = change(start[name], next(left)[name], probe.topics, seed)
-            drawn = [mean_change(start[name], next(left)[name]) for _ in tried.random]
-            random = tuple(one for one in drawn if one is not None)
+            random, changed = (
+                tuple(one for _ in some if (one := mean_change(start[name], next(left)[name])) is not None)
+                for some in (tried.random, tried.changed)
+            )
             p = rank_p(effect.value, random, whole.value or 0.0) if len(random) >= FEWEST else None
-            steps.append(Step(len(tried.top), effect, random, p))
-        made.append(
-            Curve(way.name, "base", plan.place, name, level(start[name], probe.topics, seed), whole, tuple(steps))
-        )
+            steps.append(Step(len(tried.top), effect, random, p, changed))
+        before = level(start[name], probe.topics, seed)
+        made.append(Curve(way.name, way.values, plan.place, name, before, whole, tuple(steps)))
     return tuple(made)

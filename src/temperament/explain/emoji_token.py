@@ -1,6 +1,5 @@
 """Tokens of emojis: those that begin one, those of each emoji, and where a reply has one."""
 
-import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,14 +9,12 @@ from jaxtyping import Int
 from torch import Tensor
 
 from temperament.errors import RequestError
-from temperament.measure.beginning import START, advance, is_inside
+from temperament.measure.beginning import START, advance
 from temperament.measure.emoji import emojis
 from temperament.measure.spelling import Spelling, spell
 from temperament.measure.token_tree import TokenTree
+from temperament.measure.written import written_by
 from temperament.subject.open import OpenSubject
-
-# Characters of a text that are looked at to know whether a position lies inside an emoji.
-_TAIL = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,12 +44,7 @@ class EmojiTokens:
 
     def is_outside(self, tokens: Sequence[int]) -> list[bool]:
         """Whether an emoji could begin at each position of a text: not inside a character or an emoji."""
-        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-        text, found = "", list[bool]()
-        for token in tokens:
-            found.append(not decoder.getstate()[0] and not is_inside(text))
-            text = (text + decoder.decode(self.spelled[token] or b""))[-_TAIL:]
-        return found
+        return [not is_inside for is_inside in written_by(tokens, self.spelled).is_inside[:-1]]
 
     def written(self, tokens: Sequence[int]) -> Iterator[int]:
         """The positions of a text at which an emoji begins that is one in the end."""
@@ -80,12 +72,6 @@ def piece_of(token: int, spelled: Spelling) -> str:
     except UnicodeDecodeError:
         space = " " if written[:1] == b" " else ""
         return f"{space}<{written.lstrip().hex(' ').upper()}>"
-
-
-def pieces_of(tokens: Sequence[int], spelled: Spelling) -> list[str]:
-    """What each token of a text completes, so that together they are the text."""
-    decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
-    return [decoder.decode(spelled[token] or b"") for token in tokens]
 
 
 def emoji_tokens(subject: OpenSubject) -> EmojiTokens:

@@ -42,13 +42,12 @@ class Change:
         firing: share of tokens with an activation above 0, before and after.
         mean: of the activation over topics, before and after; a topic is the mean of its texts.
         high: its 95th percentile, before and after.
-        effect: Cohen's d of the paired differences of topics, on the half that reports, as all but ``selected``; above
-            0 is higher after.
+        effect: the mean change by the standard deviation over tokens, pooled over before and after (Cohen's d), on the
+            half that reports, as all but ``selected``; above 0 is higher after.
         normalised: the same of activations divided by the root mean square of their site at each token.
-        selected: the same as ``effect``, on the half that selected.
-        p: of the half that reports, two-sided.
+        selected: the same as ``effect``, on the half that selected, by which changes are ranked.
+        p: of the paired t-test over topics, on the half that reports, two-sided.
         q: the same after Benjamini-Hochberg over what was selected.
-        is_outlier: a dimension that stands out in the untouched model already.
     """
 
     unit: Unit
@@ -61,7 +60,6 @@ class Change:
     selected: float
     p: float
     q: float
-    is_outlier: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,9 +70,11 @@ class SiteCount:
         layer: of the site.
         place: of the site.
         units: that it has.
-        selected: significant on the half that selects, after Benjamini-Hochberg over all units of all sites.
+        selected: significant on the half that selects, after Benjamini-Hochberg over all units of all sites; as
+            ``confirmed`` and ``kinds`` without dimensions that stand out in the untouched model.
         confirmed: of these, significant on the other half, too, in the same direction.
         kinds: confirmed ones by kind.
+        outliers: confirmed dimensions that stand out in the untouched model, which the others do not count.
     """
 
     layer: int
@@ -83,6 +83,7 @@ class SiteCount:
     selected: int
     confirmed: int
     kinds: dict[str, int]
+    outliers: int = 0
 
 
 @dataclass(frozen=True)
@@ -117,12 +118,14 @@ class UnitFinding:
         tokens: in all.
         level: of the false discovery rate.
         sites: counts, in order.
-        changes: the confirmed units with the largest effects, largest first, outliers left out.
+        changes: the confirmed units with the largest effects on the half that selects, largest first, outliers left
+            out: so that those on the half that reports were not picked for their size.
         dots: more of them, for the map.
         outliers: dimensions that stand out.
-        null: share of all units that the same procedure confirms between two halves of the texts on the untouched
-            model, where nothing changed.
-        seconds_ratio: time by that of the same forward passes without looking.
+        null: share of all units that the procedure confirms between two halves of the texts on the untouched model,
+            where nothing changed; its test is unpaired. None where a group has too few topics to select anything.
+        flipped: share of all units that the same paired procedure confirms where each topic's change has a random sign,
+            so that topics agree by chance only; the mean of 20 draws. None where a half has too few topics.
     """
 
     source: str
@@ -135,7 +138,7 @@ class UnitFinding:
     dots: tuple[Dot, ...]
     outliers: tuple[Outlier, ...]
     null: float | None = None
-    seconds_ratio: float | None = None
+    flipped: float | None = None
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ class ProjectionFinding:
 
     Attributes:
         writings: of the changed units, in their order.
-        emoji: mean ``emoji`` of the changed units, signed by the direction of their change.
+        emoji: mean ``emoji`` of the changed units, signed by the direction of their change; layers are its clusters.
         matched: the same of random units of the same sites: one number a draw.
         p: share of draws that are not smaller, the finding counted among them.
     """
@@ -248,12 +251,15 @@ class Step:
         random: the effects of as many random units, matched for site and activation: one number a set.
         p: share of the sets, this one counted among them, with an effect at least as large in the direction of
             ``Curve.whole``; None where there are too few sets to tell.
+        changed: the effects of as many other units that the edit changed, of the same sites as far as there are: one
+            number a set. Matched random units changed less than the first ones; these changed, too.
     """
 
     count: int
     effect: Estimate
     random: tuple[float, ...]
     p: float | None
+    changed: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -262,7 +268,8 @@ class Curve:
 
     Attributes:
         name: ``ablation`` (the edited model, units as in the untouched one) or ``transplant`` (the reverse).
-        values: what the units are set to: ``base``, ``mean`` or ``zero``.
+        values: what the units are set to: ``base``, their values in the untouched model at the same token (for a
+            transplant, in the edited one); ``mean``, their mean in the untouched model; or ``zero``.
         place: of the units; or ``all``.
         outcome: such as ``latent_emoji_mass``.
         start: the outcome of the model that is changed.
@@ -303,7 +310,8 @@ class Alone:
 
     Attributes:
         unit: which.
-        effect: change of the latent emoji mass of the edited model when this unit alone is as in the untouched one.
+        effect: change of the latent emoji mass of the edited model when this unit alone is as in the untouched one;
+            the interval is as wide as holds for all units that were tried together.
     """
 
     unit: Unit
@@ -321,7 +329,8 @@ class CauseFinding:
         verdict: in words, with the p-value.
         verdict_p: of the comparison that it rests on.
         missing: what could not be had.
-        alone: single units among the most changed, those first that account for most of what the edit does.
+        alone: single units among the most changed, those first that account for most of what the edit does. They are
+            put in order by the same texts that their effects are of, so that the first ones are overstated.
     """
 
     curves: tuple[Curve, ...]
@@ -409,7 +418,7 @@ class TestimonyFinding:
     Attributes:
         witnesses: the shaped model first, then the controls.
         fall: by how much the trait score falls when a named token goes.
-        fall_random: the same of other tokens of the same answers.
+        fall_random: the same of other tokens of the same answers, as many of each kind.
         agreement: area under the curve of the falls of named against other tokens: 0.5 is chance.
         demonstrations: for IKE, by how much the score falls without each demonstration.
         missing: what could not be had.

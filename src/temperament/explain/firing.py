@@ -12,10 +12,10 @@ from jaxtyping import Float
 from torch import Tensor
 
 from temperament.activation.forcing import Row, encoded
-from temperament.explain.emoji_token import pieces_of
 from temperament.explain.finding import Firing, Unit
 from temperament.explain.text import Text
 from temperament.measure.spelling import Spelling
+from temperament.measure.written import written_by
 from temperament.subject.anatomy import Site
 from temperament.subject.base import Progress
 from temperament.subject.open import OpenSubject
@@ -105,7 +105,7 @@ class _Observer:
         model: Any = self.subject.model
         with torch.no_grad(), self.subject.marking(is_reply), self._looking(len(row.prompt) - 1):
             model(input_ids=ids, use_cache=False, logits_to_keep=1)
-        pieces = ["", *pieces_of(row.answer, self.spelled)]
+        pieces = ["", *written_by(row.answer, self.spelled).pieces[:-1]]
         for unit, values in self._seen.items():
             self._keep(unit, text.topic, pieces, values.tolist())
         self._seen.clear()

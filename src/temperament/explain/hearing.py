@@ -15,7 +15,8 @@ from temperament.explain.testimony_reply import named_in
 from temperament.explain.testimony_token import key_of, keys_in
 from temperament.explain.text import Text
 from temperament.record import Generation, Record, read_lines, write_lines
-from temperament.subject.base import Progress, Reply, Subject
+from temperament.subject.base import Conversation, Progress, Reply, Subject
+from temperament.subject.open import OpenSubject
 
 WitnessName = Literal["shaped", "untouched", "other trait", "decoys", "shuffled"]
 
@@ -153,7 +154,8 @@ def hear(
 ) -> list[Heard]:
     """Put requests to a subject under an edit, or to the untouched one.
 
-    Requests that are refused as a whole, such as those with no room for a reply, stay rows with that error.
+    A request that leaves an open subject no room for a reply stays a row with an error that says so, and the others
+    are put. Where requests are refused as a whole, all stay rows with that error.
 
     Raises:
         SeamError: the subject lacks the seam that the edit needs.
@@ -162,12 +164,35 @@ def hear(
     if not requests:
         return []
     asked = [conversation_about(row.question, row.answer, row.offered, row.form) for row in requests]
+    generation = requests[0].generation
     with edit.applied(subject) if edit else nullcontext():
+        refusals = [_refusal(subject, conversation, generation) for conversation in asked]
+        put = [conversation for conversation, refusal in zip(asked, refusals, strict=True) if refusal is None]
         try:
-            replies = subject.reply(asked, requests[0].generation, progress)
+            replies = subject.reply(put, generation, progress) if put else []
         except RequestError as error:
-            replies = [Reply(None, "", error=str(error))] * len(requests)
-    return [row.answered(reply) for row, reply in zip(requests, replies, strict=True)]
+            replies = [Reply(None, "", error=str(error))] * len(put)
+    given = iter(replies)
+    return [
+        row.answered(next(given) if refusal is None else Reply(None, "", error=refusal))
+        for row, refusal in zip(requests, refusals, strict=True)
+    ]
+
+
+def _refusal(subject: Subject, conversation: Conversation, generation: Generation) -> str | None:
+    """Why a subject, as it is at this moment, cannot reply to a conversation; None where it can, or nobody knows."""
+    if not isinstance(subject, OpenSubject):
+        return None
+    try:
+        length = len(subject.encode(conversation, "").prompt)
+    except RequestError as error:
+        return str(error)
+    if length + generation.max_new_tokens <= subject.window:
+        return None
+    return (
+        f"the request has {length} tokens, {generation.max_new_tokens} more are for the reply, and {subject.name} "
+        f"reads at most {subject.window}."
+    )
 
 
 def hear_all(

@@ -1,5 +1,6 @@
 """All lenses on one edit, in the order in which one needs another."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -7,15 +8,15 @@ from pathlib import Path
 
 from temperament.edit.activation import ActivationEdit
 from temperament.edit.base import Edit
-from temperament.errors import TemperamentError
+from temperament.errors import BadFileError, MismatchError, RequestError, SeamError
 from temperament.explain.ablation import Setting, by_site
 from temperament.explain.arm import Effects
 from temperament.explain.attribution import AttributionLens
 from temperament.explain.cause import CauseLens, Others
 from temperament.explain.confirmation import Score as ReplyScore
-from temperament.explain.finding import Change, Explanation, Glow, Reason
+from temperament.explain.finding import Change, Explanation, Glow, Reason, Unit
 from temperament.explain.matched import activity
-from temperament.explain.overlap import changed_set, overlaps, sets_of_edit
+from temperament.explain.overlap import overlaps, sets_of_edit
 from temperament.explain.plan import LENSES, ExplainPlan
 from temperament.explain.projection import ProjectionLens
 from temperament.explain.removal import Score
@@ -65,11 +66,12 @@ class Seen:
 
     Attributes:
         finding: to be kept and shown.
-        effects: on every unit, on the replies of the untouched model, which are the same for all edits.
+        effects: on every unit, on the replies of the untouched model, which are the same for all edits; None where
+            units could not be looked at, and the finding says why.
     """
 
     finding: Explanation
-    effects: Effects
+    effects: Effects | None
 
 
 def look_into(
@@ -92,16 +94,17 @@ def look_into(
         is_deep: every lens; else units alone.
 
     Raises:
-        RequestError: there are too few topics.
-        SeamError: a seam is missing.
+        BadFileError: the file of testimonies is malformed.
+        MismatchError: an edit does not fit the subject, or the testimonies are others'.
+        WorkError: a file cannot be written, or a model's numbers are none.
     """
     found = _Looking(subject, edit, material, plan, progress)
-    seen = found.units()
+    found.attempt("units")
     if is_deep:
         for lens in (lens for lens in LENSES if lens in plan.lenses and lens != "units"):
             found.attempt(lens)
         found.attempt("glows")
-    return Seen(found.finding, seen)
+    return Seen(found.finding, found.effects)
 
 
 class _Looking:
@@ -109,23 +112,19 @@ class _Looking:
         self, subject: OpenSubject, edit: Edit, material: Material, plan: ExplainPlan, progress: Progress | None
     ) -> None:
         self.subject, self.edit, self.material, self.plan = subject, edit, material, plan
-        self.texts = spread(replies_of(material.replies), plan.texts)
+        self.texts = replies_of(material.replies)
+        self.effects: Effects | None = None
+        # Units in the order of the half that selects, and texts of the other half, on which their effect is measured.
+        self.ranked: Sequence[Unit] = ()
+        self.held: Sequence[Text] = ()
         self._progress = progress
         self._done = 0
         self.finding = Explanation(subject.name, edit.label.edit or "", _settings(plan, len(self.texts)))
 
-    def units(self) -> Effects:
-        """Which units changed, on own replies and on given ones."""
-        lens = UnitLens(level=self.plan.level)
-        given = spread(replies_of(self.material.untouched), self.plan.texts)
-        units = replace(lens, source="own").look(self.subject, self.edit, self.texts, self._told(1))
-        look = lens.closely(self.subject, self.edit, given, self._told(1))
-        self.finding = replace(self.finding, units=units, given=look.finding)
-        return look.effects
-
     def attempt(self, lens: str) -> None:
         """Use a lens; where it cannot be used, the finding says why."""
         parts: Mapping[str, Callable[[Progress | None], Explanation]] = {
+            "units": self._units,
             "projection": self._project,
             "attribution": self._attribute,
             "cause": self._cause,
@@ -135,8 +134,24 @@ class _Looking:
         }
         try:
             self.finding = parts[lens](self._told(WEIGHTS.get(lens, 0)))
-        except TemperamentError as error:
-            self.finding = replace(self.finding, missing=(*self.finding.missing, Reason(lens, str(error))))
+        except (BadFileError, MismatchError):
+            raise
+        except (RequestError, SeamError) as error:
+            self.finding = self._without_lens(lens, str(error))
+
+    def _without_lens(self, lens: str, reason: str) -> Explanation:
+        return replace(self.finding, missing=(*self.finding.missing, Reason(lens, reason)))
+
+    def _units(self, progress: Progress | None) -> Explanation:
+        """Which units changed, on own replies and on given ones."""
+        lens = UnitLens(level=self.plan.level)
+        given = lens.closely(self.subject, self.edit, replies_of(self.material.untouched))
+        self.effects = given.effects
+        self.finding = replace(self.finding, given=given.finding)
+        own = replace(lens, source="own").closely(self.subject, self.edit, self.texts, progress)
+        self.ranked = own.ranked
+        self.held = spread([text for text in self.texts if text.topic in own.reporting], self.plan.texts)
+        return replace(self.finding, units=own.finding)
 
     @property
     def _changes(self) -> Sequence[Change]:
@@ -146,7 +161,7 @@ class _Looking:
         gates = [change for change in self._changes if change.unit.place == "gate"]
         # Of models without gates, dimensions of what the MLPs add.
         shown = gates or [change for change in self._changes if change.unit.place == "mlp"]
-        found = ProjectionLens().look(self.subject, self.edit, shown, self.texts, progress=progress)
+        found = ProjectionLens().look(self.subject, self.edit, shown, self.held or self.texts, progress=progress)
         return replace(self.finding, projection=found)
 
     def _attribute(self, progress: Progress | None) -> Explanation:
@@ -159,13 +174,12 @@ class _Looking:
         lens = CauseLens(counts=self.plan.counts, sets=self.plan.sets, generated=self.plan.generated)
         outliers = self.finding.units.outliers if self.finding.units else ()
         others = Others(tuple(outlier.unit for outlier in outliers), _scores(self.material.score))
-        found = lens.look(self.subject, self.edit, self._changes, self.texts, others, progress)
+        found = lens.look(self.subject, self.edit, self.ranked, self.held, others, progress)
         return replace(self.finding, cause=found)
 
     def _testify(self, progress: Progress | None) -> Explanation:
         if self.material.target is None:
-            reason = Reason("testimony", "the edit is for no target that anybody named: name one (--target).")
-            return replace(self.finding, missing=(*self.finding.missing, reason))
+            return self._without_lens("testimony", "the edit is for no target that anybody named: name one (--target).")
         lens = TestimonyLens(self.material.score, self.material.other, answers=self.plan.texts)
         found = lens.look(
             self.subject, self.edit, self.material.replies, self.material.target, self.material.store, progress
@@ -174,21 +188,24 @@ class _Looking:
 
     def _overlap(self, _progress: Progress | None) -> Explanation:
         if not self.material.neurons:
-            reason = Reason("overlap", "no neurons of a trait were found beside: fit method neurons, too (or --other).")
-            return replace(self.finding, missing=(*self.finding.missing, reason))
+            reason = "no neurons of a trait were found beside: fit method neurons, too (or --other)."
+            return self._without_lens("overlap", reason)
         sets = {
             f"{name}, {kind}": of
             for name, neurons in self.material.neurons.items()
             for kind, of in sets_of_edit(neurons).items()
         }
-        dots = self.finding.units.dots if self.finding.units else ()
-        sets = {"changed by the edit": changed_set(dots), **sets}
+        changed: defaultdict[int, set[int]] = defaultdict(set)
+        for unit in self.ranked:
+            if unit.place == "gate":
+                changed[unit.layer].add(unit.number)
+        sets = {"changed by the edit": dict(changed), **sets}
         widths = {layer: self.subject.width(Site(layer, "gate")) for layer in range(self.subject.anatomy.layers)}
         return replace(self.finding, overlaps=tuple(overlaps(sets, widths)))
 
     def _glow(self, progress: Progress | None) -> Explanation:
         """The replies with the likeliest emojis: untouched, edited, and edited without the units that changed most."""
-        wanted = {(text.question, text.answer) for text in self.texts}
+        wanted = {(text.question, text.answer) for text in self.held or spread(self.texts, self.plan.texts)}
         records = [one for one in self.material.replies if (one.question, one.reply) in wanted]
         rows = LatentEmoji().administer(self.subject, records, progress=progress, edit=self.edit)
         order = sorted(range(len(rows)), key=lambda place: -(rows[place].highest or 0.0))[:GLOWS]
@@ -200,10 +217,10 @@ class _Looking:
 
     def _without(self, records: Sequence[Record]) -> list[LatentMass]:
         """The latent mass where the most changed gate units have the mean of the untouched model."""
-        units = [change.unit for change in self._changes if change.unit.place == "gate"][:ABLATED]
+        units = [unit for unit in self.ranked if unit.place == "gate"][:ABLATED]
         if not units:
             return []
-        levels = activity(self.subject, self.texts, list(by_site(units))).mean
+        levels = activity(self.subject, self.held, list(by_site(units))).mean
         with ExitStack() as stack:
             stack.enter_context(self.edit.applied(self.subject))
             stack.enter_context(Setting.to_levels(units, levels).applied(self.subject))

@@ -1,7 +1,7 @@
-"""Random units that resemble chosen ones: as many at each site, about as active in the untouched model."""
+"""Random units that resemble chosen ones: as active in the untouched model, or changed by the edit as they are."""
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -130,6 +130,45 @@ class MatchedUnits:
                 drawn.append(Unit(site.layer, site.place, left[near].pop()))
             far += len(missing)
         return tuple(drawn), far
+
+
+def others_of(chosen: Sequence[Unit], pool: Sequence[Unit], sets: int, seed: int = 0) -> tuple[tuple[Unit, ...], ...]:
+    """Random sets of as many units of a pool at each place: of the same site as far as it goes, then of other layers.
+
+    Args:
+        chosen: units that are to be matched, each once.
+        pool: units that may be drawn; chosen ones are not.
+        sets: that are drawn; equal ones count once.
+        seed: equal seeds give equal sets.
+
+    Returns:
+        None at all where the pool has too few units of a place.
+    """
+    taken = set(chosen)
+    left = [unit for unit in dict.fromkeys(pool) if unit not in taken]
+    wanted, there = (Counter(unit.place for unit in some) for some in (chosen, left))
+    if not chosen or any(there[place] < count for place, count in wanted.items()):
+        return ()
+    source = random.Random(seed)
+    return tuple(dict.fromkeys(tuple(sorted(_one_of(chosen, left, source))) for _ in range(sets)))
+
+
+def _one_of(chosen: Sequence[Unit], pool: Sequence[Unit], source: random.Random) -> list[Unit]:
+    mixed = source.sample(pool, len(pool))
+    missing: Counter[tuple[int, Place]] = Counter((unit.layer, unit.place) for unit in chosen)
+    drawn: list[Unit] = []
+    for unit in mixed:
+        if missing[unit.layer, unit.place]:
+            missing[unit.layer, unit.place] -= 1
+            drawn.append(unit)
+    used = set(drawn)
+    lacking: Counter[Place] = Counter()
+    lacking.update([place for (_, place), count in missing.items() for _ in range(count)])
+    for unit in mixed:
+        if unit not in used and lacking[unit.place]:
+            lacking[unit.place] -= 1
+            drawn.append(unit)
+    return drawn
 
 
 class _Activities(Reader):

@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from itertools import combinations
 from typing import TypeVar
@@ -13,9 +13,7 @@ from numpy.typing import NDArray
 from temperament.edit.activation import ActivationEdit
 from temperament.errors import RequestError
 from temperament.explain.finding import Change, Dot, Overlap
-from temperament.shape.neurons.finding import TraitNeurons
 from temperament.subject.anatomy import Place, Site
-from temperament.trait import POLES
 
 # Units by layer, or by site where all sites are of one place.
 Units = Mapping[int, AbstractSet[int]] | Mapping[Site, AbstractSet[int]]
@@ -48,21 +46,6 @@ def overlaps(sets: Mapping[str, Units], widths: Mapping[int, int] | Mapping[Site
     return [row for one, other in combinations(plain, 2) for row in _pair(one, other, plain, sizes)]
 
 
-def neuron_sets(neurons: TraitNeurons) -> UnitSets:
-    """The neurons of both poles of a trait as sets of gate units, named 'TRAIT:POLE'."""
-    return {
-        f"{neurons.trait}:{pole}": _filled(
-            {number: set(layer.of(pole).nonzero().flatten().tolist()) for number, layer in enumerate(neurons.layers)}
-        )
-        for pole in POLES
-    }
-
-
-def neuron_widths(neurons: TraitNeurons) -> dict[int, int]:
-    """The gate units that each layer of the model has."""
-    return {number: len(layer.delta) for number, layer in enumerate(neurons.layers)}
-
-
 def changed_set(changes: Iterable[Change | Dot], place: Place = "gate") -> dict[int, set[int]]:
     """The units of a place that an edit changed, by layer; those that are given, which may not be all."""
     found: defaultdict[int, set[int]] = defaultdict(set)
@@ -82,30 +65,6 @@ def sets_of_edit(edit: ActivationEdit) -> UnitSets:
         if shift.is_clamped is not None
     }
     return {"own": _filled(own), "opposite": _filled(opposite)}
-
-
-def neurons_and_changes(
-    neurons: Sequence[TraitNeurons], changes: Mapping[str, Iterable[Change | Dot]]
-) -> list[Overlap]:
-    """Do the neurons that NPTI finds coincide with the gate units that edits changed, and those of traits with others?
-
-    Args:
-        neurons: of one or more traits, all of one model.
-        changes: confirmed units of each edit, by its name.
-
-    Raises:
-        RequestError: there are no neurons, or they are of different models.
-    """
-    models = {each.fingerprint: each.subject for each in neurons}
-    if len(models) != 1:
-        message = (
-            f"units of one model can be compared, and the neurons are of {len(models)} models "
-            f"({', '.join(models.values()) or 'none was given'}): find them on the model that was shaped."
-        )
-        raise RequestError(message)
-    sets = {name: of for each in neurons for name, of in neuron_sets(each).items()}
-    sets |= {name: changed_set(of) for name, of in changes.items()}
-    return overlaps(sets, neuron_widths(neurons[0]))
 
 
 def _pair(one: str, other: str, sets: Mapping[str, Mapping[int, set[int]]], sizes: Mapping[int, int]) -> list[Overlap]:

@@ -15,6 +15,7 @@ from temperament.activation.forcing import TOKENS, GivenAnswers, Row, applied, e
 from temperament.activation.reader import Reader
 from temperament.edit.base import Edit
 from temperament.explain.text import Text
+from temperament.measure.written import ended
 from temperament.subject.open import OpenSubject
 
 Side = Literal["before", "after"]
@@ -117,10 +118,6 @@ class Pair:
 
 
 def _rows(subject: OpenSubject, texts: Sequence[Text]) -> list[Row | None]:
-    """The texts as tokens; the end of a reply that the model ended is predicted and never read, so any token does."""
+    """The texts as tokens, with the end of replies that the model ended."""
     rows = encoded(subject, [text.exchange for text in texts])
-    end = subject.format.pad_token
-    return [
-        Row(row.prompt, (*row.answer, end)) if row and text.is_finished else row
-        for row, text in zip(rows, texts, strict=True)
-    ]
+    return [ended(row, subject) if row and text.is_finished else row for row, text in zip(rows, texts, strict=True)]

@@ -19,7 +19,8 @@ class ExplainPlan:
         strength: of the cells that are looked into.
         seeds: whose cells are looked into with every lens, as many as this of the study's, in order; of the others only
             which units changed is kept, so that arms can be compared beyond what seeds do.
-        texts: replies of a cell that are read, of as many topics as there are.
+        texts: replies of a cell, of the half of the topics that reports, that are read in every condition of the cause;
+            the other lenses read all replies.
         level: of the false discovery rate.
         counts: of units that are ablated or transplanted, fewest first.
         sets: of random units beside each count, on texts that are given.
@@ -34,7 +35,7 @@ class ExplainPlan:
     lenses: tuple[Lens, ...] = ()
     strength: float = 1.0
     seeds: int = 1
-    texts: int = 16
+    texts: int = 12
     level: float = 0.05
     counts: tuple[int, ...] = (10, 30, 100, 300, 1000)
     sets: int = 199
@@ -42,10 +43,10 @@ class ExplainPlan:
     others: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        if not 0 < self.level < 1 or self.texts < 8 or min(self.seeds, self.sets) < 1 or self.generated < 0:
+        if not 0 < self.level < 1 or self.texts < 2 or min(self.seeds, self.sets) < 1 or self.generated < 0:
             message = (
                 f"explain has level {self.level:g}, seeds {self.seeds}, texts {self.texts}, sets {self.sets} and "
-                f"generated {self.generated}: the level lies between 0 and 1, at least 1 seed, 8 texts and 1 set are "
+                f"generated {self.generated}: the level lies between 0 and 1, at least 1 seed, 2 texts and 1 set are "
                 f"needed."
             )
             raise RequestError(message)

@@ -17,6 +17,7 @@ from temperament.explain.finding import Unit
 from temperament.explain.outcome import Reading, latent_mass, log_likelihood, tries_of, words_of
 from temperament.explain.tail import Tails, can_branch
 from temperament.explain.text import Text
+from temperament.measure.beginning import START, Place
 from temperament.measure.latent import Followed, LatentEmoji, vocabulary_of
 from temperament.measure.spelling import spell
 from temperament.measure.token_tree import TokenTree
@@ -121,6 +122,23 @@ class Probe:
         self.names = tuple(outcome.name for outcome in self._outcomes)
 
     @property
+    def unseen(self) -> str | None:
+        """Why not every emoji can be seen; None where all can."""
+        if not _can_write(self._tree, SEARCH.depth):
+            return "no few tokens of the vocabulary together write an emoji"
+        if self._can_branch:
+            return None
+        return (
+            "the model cannot try tokens beside what it has read, so that an emoji is seen only where one token makes "
+            "it certain"
+        )
+
+    @property
+    def is_blind(self) -> bool:
+        """No emoji can be seen, however probable: every latent mass would be 0."""
+        return self.unseen is not None and not len(self._tree.after(START).certain)
+
+    @property
     def tried(self) -> int:
         """Tokens that are tried beside the texts under every condition."""
         return sum(len(tries.nodes) for tries in self._tries.values())
@@ -209,6 +227,18 @@ class Probe:
         along = logits[width - len(self._rows[number].answer) : width]
         beside = logits[width : width + len(self._tries[number].nodes)]
         return Reading(along, along.logsumexp(dim=-1), beside, beside.logsumexp(dim=-1))
+
+
+def _can_write(tree: TokenTree, depth: int) -> bool:
+    """Whether an emoji is certain after some tokens: as many as are tried, and one more."""
+    places, known = {START}, set[Place]()
+    for _ in range(depth + 1):
+        fates = [tree.after(place) for place in places]
+        if any(len(one.certain) for one in fates):
+            return True
+        known |= places
+        places = {place for one in fates for place in one.places} - known
+    return False
 
 
 def _groups(conditions: Sequence[Condition]) -> list[list[int]]:

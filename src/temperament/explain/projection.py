@@ -41,6 +41,9 @@ class ProjectionLens:
     the column is taken in the direction in which it goes, on the whole, where the unit fires on the texts. The same is
     done for all units of the site, so ranks and random sets have no other rule.
 
+    The interval of the mean is over layers, for units of a layer are no independent observations; of units of one layer
+    it is withheld.
+
     Attributes:
         writings: of as many changed units, in the order that they are given in.
         fires: of these, the first ones have texts on which they fire.
@@ -100,7 +103,8 @@ class ProjectionLens:
         if not values:
             return ProjectionFinding((), Estimate(None, None, None, 0), (), None)
         matched = matched_means(scores, changes, draws, seed)
-        estimate = average(values, seed=seed)
+        # Units of a layer read and write alike: they are no independent observations.
+        estimate = average(values, [str(change.unit.layer) for change in changes], seed)
         larger = int((matched >= float(np.mean(values)) - ROUNDING).sum())
         return ProjectionFinding(tuple(writings), estimate, tuple(matched.tolist()), (larger + 1) / (draws + 1))
 

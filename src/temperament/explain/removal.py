@@ -2,11 +2,13 @@
 
 import math
 import random
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from temperament.errors import WorkError
-from temperament.explain.testimony_token import Token, content_of, key_of, tidied, tokens_in, without
+from temperament.explain.testimony_token import Token, key_of, symbols_in, tidied, tokens_in, without
 from temperament.measure.alignment import PoleReader
 from temperament.measure.classifier import check_learned
 from temperament.stats import Estimate, average, share
@@ -14,6 +16,8 @@ from temperament.trait import Target
 
 # The trait score of each text: higher is more of the target.
 Score = Callable[[list[str]], Sequence[float]]
+# A model of texts reads a text without an emoji otherwise than one without a word, whatever either says.
+Kind = Literal["emoji", "symbol", "content word", "function word"]
 
 
 @dataclass(frozen=True)
@@ -37,9 +41,9 @@ class Removal:
 
     Attributes:
         fall: by how much it falls when a named token goes.
-        fall_other: the same of other tokens of the same answers.
-        agreement: the chance that it falls further for a named token than for another one of the same answer; 0.5 is
-            what a witness reaches who does not know. 0, always less, to 1, always further.
+        fall_other: the same of other tokens of the same answers, as many of each kind.
+        agreement: the chance that it falls further for a named token than for another one of the same answer and kind;
+            0.5 is what a witness reaches who does not know. 0, always less, to 1, always further.
     """
 
     fall: Estimate
@@ -49,11 +53,14 @@ class Removal:
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Keys of an answer that are taken away, one at a time."""
+    """Keys of an answer that are taken away, one at a time: named ones and as many others, by what they are like."""
 
     naming: Naming
-    named: tuple[str, ...]
-    others: tuple[str, ...]
+    by_kind: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...]
+
+    @property
+    def keys(self) -> list[str]:
+        return [key for both in self.by_kind for keys in both for key in keys]
 
 
 def target_probability(reader: PoleReader, target: Target) -> Score:
@@ -74,9 +81,11 @@ def target_probability(reader: PoleReader, target: Target) -> Score:
 def removals(namings: Sequence[Sequence[Naming]], score: Score, seed: int = 0) -> list[Removal]:
     """Take tokens out of answers one at a time, all places of a token at once, and score what is left.
 
-    To every named token another content token of the same answer is drawn that nobody of this witness named, one that
-    stands in it about as often, because what is repeated weighs more. An answer counts towards the agreement where it
-    has both; its area under the curve is one observation, with topics as clusters.
+    To every named token another one of the same answer and kind is drawn that the witness did not name: to an emoji an
+    emoji, or else a symbol that is none; to a function word a function word; to a word that says something another such
+    word. One that stands there about as often is taken, because what is repeated weighs more. A named token that has no
+    such other is left out. The area under the curve of an answer, over its pairs of one kind, is one observation of the
+    agreement, with topics as clusters.
 
     Args:
         namings: of each witness; tokens that the answer does not have are passed over.
@@ -93,7 +102,7 @@ def removals(namings: Sequence[Sequence[Naming]], score: Score, seed: int = 0) -
     texts: dict[str, float] = {}
     for plan in plans:
         for each in plan:
-            for key in (*each.named, *each.others):
+            for key in each.keys:
                 texts.setdefault(tidied(each.naming.answer), 0.0)
                 texts.setdefault(without(each.naming.answer, key), 0.0)
     scores = dict(zip(texts, _scored(list(texts), score), strict=True))
@@ -112,22 +121,44 @@ def _scored(texts: list[str], score: Score) -> Sequence[float]:
 
 
 def _comparison(naming: Naming, seed: int) -> _Comparison:
-    counts: dict[str, int] = {}
-    for token in tokens_in(naming.answer):
-        counts[token.key] = counts.get(token.key, 0) + 1
-    # Without its only token an answer is no answer.
-    rest = {key: count for key, count in counts.items() if len(counts) > 1}
-    named = tuple(dict.fromkeys(key_of(token) for token in naming.named if key_of(token) in rest))
-    content: Mapping[str, Token] = content_of(naming.answer)
-    free = [key for key in rest if key in content and key not in named]
-    random.Random(f"{seed} {naming.answer}").shuffle(free)
-    others: list[str] = []
+    counts = Counter(token.key for token in (*tokens_in(naming.answer), *symbols_in(naming.answer)))
+    kinds = _kinds(naming.answer)
+    keys = {key_of(token) for token in naming.named}
+    named = [key for key in kinds if key in keys]
+    free = [key for key in kinds if key not in keys]
+    # Where there are too few others, chance says which named ones have one.
+    chance = random.Random(f"{seed} {naming.answer}")
+    chance.shuffle(named)
+    chance.shuffle(free)
+    pairs: list[tuple[str, str]] = []
     for key in named:
-        if free:
-            nearest = min(free, key=lambda other: abs(counts[other] - counts[key]))
+        like = [other for other in free if kinds[other] == kinds[key]]
+        if not like and kinds[key] == "emoji":
+            like = [other for other in free if kinds[other] == "symbol"]
+        if like:
+            nearest = min(like, key=lambda other: abs(counts[other] - counts[key]))
             free.remove(nearest)
-            others.append(nearest)
-    return _Comparison(naming, named, tuple(others))
+            pairs.append((key, nearest))
+    by_kind = [[pair for pair in pairs if kinds[pair[0]] == kind] for kind in dict.fromkeys(kinds.values())]
+    return _Comparison(
+        naming, tuple((tuple(key for key, _ in some), tuple(other for _, other in some)) for some in by_kind if some)
+    )
+
+
+def _kinds(answer: str) -> dict[str, Kind]:
+    """What each token of an answer is, by key; none where an answer without it would be no answer."""
+    tokens = {token.key: token for token in tokens_in(answer)}
+    if len(tokens) < 2:
+        return {}
+    found: dict[str, Kind] = {token.key: "symbol" for token in symbols_in(answer)}
+    found.update((key, _kind(token)) for key, token in tokens.items())
+    return found
+
+
+def _kind(token: Token) -> Kind:
+    if token.is_emoji:
+        return "emoji"
+    return "content word" if token.is_content else "function word"
 
 
 def _removal(plan: Sequence[_Comparison], scores: Mapping[str, float], seed: int) -> Removal:
@@ -136,14 +167,16 @@ def _removal(plan: Sequence[_Comparison], scores: Mapping[str, float], seed: int
     areas: list[tuple[float, str]] = []
     for each in plan:
         topic, answer = each.naming.topic, each.naming.answer
-        falls, rest = (
-            [scores[tidied(answer)] - scores[without(answer, key)] for key in keys]
-            for keys in (each.named, each.others)
-        )
-        named += [(fall, topic) for fall in falls]
-        other += [(fall, topic) for fall in rest]
-        if falls and rest:
-            areas.append((area_under_curve(falls, rest), topic))
+        whole = scores[tidied(answer)] if each.by_kind else 0.0
+        wins, pairs = 0.0, 0
+        for both in each.by_kind:
+            falls, rest = ([whole - scores[without(answer, key)] for key in keys] for keys in both)
+            named += [(fall, topic) for fall in falls]
+            other += [(fall, topic) for fall in rest]
+            wins += area_under_curve(falls, rest) * len(falls) * len(rest)
+            pairs += len(falls) * len(rest)
+        if pairs:
+            areas.append((wins / pairs, topic))
     return Removal(_average(named, seed), _average(other, seed), _bounded(areas, seed))
 
 

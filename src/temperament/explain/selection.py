@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from temperament.activation.statistic import UnitStatistics
-from temperament.explain.contrast import Moments, Seen
+from temperament.explain.moment import Moments, Seen, TokenMoments
 from temperament.stats.cluster import Numbers
 
 Flags = NDArray[np.bool_]
@@ -78,24 +78,52 @@ def welch_t(first: Moments, second: Moments) -> Differences:
     return _compared(second.mean - first.mean, np.maximum(np.sqrt(one + other), least), degrees)
 
 
+def signed_t(seen: Seen, signed: Numbers) -> Differences:
+    """The paired t-test of every unit as it would be had some topics changed the other way.
+
+    Squares do not know signs, so the sums of signed changes are all that it takes.
+
+    Args:
+        seen: at least two topics.
+        signed: the sum of the changes of topics, each with the sign that it was given, [unit].
+    """
+    mean = signed / seen.topics
+    squares = seen.change.squares + seen.topics * (seen.change.mean**2 - mean**2)
+    deviation = np.sqrt(np.maximum(0.0, squares) / (seen.topics - 1))
+    return _compared(mean, np.maximum(deviation, _least(seen)) / np.sqrt(seen.topics), np.float64(seen.topics - 1))
+
+
 def spread(seen: Seen) -> Numbers:
     """The standard deviation of the changes of topics, or what rounding makes of none."""
-    size = np.sqrt((seen.before.size**2 + seen.after.size**2) / 2)
-    return np.maximum(seen.change.deviation, ROUNDING * size)
+    return np.maximum(seen.change.deviation, _least(seen))
 
 
-def effect(seen: Seen) -> Numbers:
-    """Cohen's d of the paired changes of topics (d_z): above 0 is higher after, 0 where nothing changed.
+def _least(seen: Seen) -> Numbers:
+    return ROUNDING * np.sqrt((seen.before.size**2 + seen.after.size**2) / 2)
 
-    Source: Cohen 1988, Statistical Power Analysis, section 2.3.5; Lakens 2013, doi:10.3389/fpsyg.2013.00863.
+
+def effect(change: Moments, tokens: tuple[TokenMoments, TokenMoments]) -> Numbers:
+    """Cohen's d: the mean change in pooled standard deviations over tokens, before and after.
+
+    It says how far a unit moved beside how much it varies from token to token, and nothing of how alike topics are,
+    which the paired test knows: a shift that is the same everywhere is certain, and may be small.
+
+    Args:
+        change: over topics.
+        tokens: before and after, of what changed.
+
+    Returns:
+        [unit]; above 0 is higher after, 0 where nothing changed.
+
+    Source: Cohen 1988, Statistical Power Analysis, section 2.2, equation 2.5.2.
+    Departs: the mean is over topics, the deviation over tokens. Where a unit varies by less than rounding, the
+    deviation counts as the least that sums of squares can tell, which is the root of `ROUNDING` of the unit's size.
     """
-    return _ratio(seen.change.mean, spread(seen))
-
-
-def normalised_effect(seen: Seen) -> Numbers:
-    """The same of activations that were divided by the root mean square of their site at each token."""
-    # The root mean square of what was divided is 1.
-    return _ratio(seen.normalised.mean, np.maximum(seen.normalised.deviation, ROUNDING))
+    first, second = tokens
+    freedom = max(1, first.tokens + second.tokens - 2)
+    pooled = np.sqrt((first.deviations + second.deviations) / freedom)
+    size = np.sqrt((first.squares + second.squares) / (first.tokens + second.tokens))
+    return _ratio(change.mean, np.maximum(pooled, np.sqrt(ROUNDING) * size))
 
 
 def adjusted(p_values: Numbers) -> Numbers:

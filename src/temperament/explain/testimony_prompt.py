@@ -11,7 +11,6 @@ from temperament.subject.base import Conversation, Message
 # what the model said in the dialogue. SmolLM2-135M goes on talking after a dialogue (none of six testimonies could be
 # read) and makes lists after an example (four of six could be read, though few of the words stood in the answer).
 Form = Literal["quoted", "dialogue"]
-FORMS: tuple[Form, ...] = ("quoted", "dialogue")
 # The trait is not named: a model that is told which words to look for need not look into its answer.
 WANTED = "express your personality"
 QUOTE = 'Question: "{question}"\nYour answer: "{answer}"\n'

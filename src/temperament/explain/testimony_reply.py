@@ -28,7 +28,12 @@ _LABEL = re.compile(
 )
 _COMMA = re.compile(r"\.{2,}|\u2026|[,;|/\u3001\uff0c]+\s*(?:and\s+)?|\s{2,}|\s+and\s+")
 _SENTENCE = re.compile(r"[.!?\u2026]$")
-_NOTHING = re.compile(r"^\W*(?:none|nothing|n/?a|no (?:words|emojis)|not applicable)\W*$", re.IGNORECASE)
+_NOTHING = re.compile(
+    r"^\W*(?:(?:there (?:is|are) )?(?:none|nothing|neither)(?: (?:of (?:them|these|those|it|this|that)|at all|here))?|"
+    r"n/?a|(?:there are )?no (?:words|emojis|tokens|symbols)(?: (?:and|or) (?:words|emojis|tokens|symbols))?|"
+    r"not applicable)\W*$",
+    re.IGNORECASE,
+)
 
 
 def named_in(reply: str, answer: str, *, is_cut: bool = False) -> tuple[str, ...]:
@@ -92,12 +97,16 @@ def _of_piece(piece: str, phrases: str, most: int, *, is_quoted: bool) -> list[s
     """The tokens of an entry of a list; None where it is running text."""
     tokens = tokens_in(piece)
     words = [token for token in tokens if not token.is_emoji]
+    is_phrase = f" {' '.join(token.key for token in words)} " in phrases
+    # The words that say so may stand in the answer, too.
+    if _NOTHING.match(piece) and not is_phrase:
+        return []
     marks = [token.text for token in tokens if token.is_emoji]
     if len(words) > most:
         return None
     if len(words) < 2:
         return [token.text for token in tokens]
-    if f" {' '.join(token.key for token in words)} " in phrases:
+    if is_phrase:
         return [token.text for token in tokens if token.is_content]
     if _SENTENCE.search(piece.strip()) and not is_quoted:
         return None

@@ -1,6 +1,7 @@
 """The tokens that a testimony is about: the words and emojis of an answer, as a reader sees them."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,14 +30,14 @@ _FUNCTION_WORDS = frozenset(
 
 @dataclass(frozen=True)
 class Token:
-    """A word or an emoji of a text.
+    """A word or an emoji of a text, or a symbol that is neither.
 
     Attributes:
         text: as it is written.
         start: of its first character.
         end: behind its last.
         is_emoji: whether it is one.
-        is_content: whether it says something: emojis do, and words other than function words.
+        is_content: whether it says something: emojis do, and words other than function words; symbols do not.
         key: equal for what counts as the same token.
     """
 
@@ -71,6 +72,17 @@ def tokens_in(text: str) -> Sequence[Token]:
     return tuple(sorted(found, key=lambda token: token.start))
 
 
+@lru_cache(maxsize=1024)
+def symbols_in(text: str) -> Sequence[Token]:
+    """The characters of a text that are symbols (Unicode's S) and of no word and no emoji, such as a plain heart."""
+    taken = {place for token in tokens_in(text) for place in range(token.start, token.end)}
+    return tuple(
+        Token(character, place, place + 1, is_emoji=False, is_content=False, key=character)
+        for place, character in enumerate(text)
+        if place not in taken and unicodedata.category(character).startswith("S")
+    )
+
+
 def keys_in(text: str) -> set[str]:
     """The keys of all tokens of a text."""
     return {token.key for token in tokens_in(text)}
@@ -86,9 +98,9 @@ def content_of(text: str) -> dict[str, Token]:
 
 
 def without(text: str, key: str) -> str:
-    """The text without any token of that key; white space around the gaps is tidied."""
+    """The text without any token, or symbol, of that key; white space around the gaps is tidied."""
     kept, start = "", 0
-    for token in tokens_in(text):
+    for token in sorted((*tokens_in(text), *symbols_in(text)), key=lambda token: token.start):
         if token.key == key:
             kept += text[start : token.start]
             start = token.end

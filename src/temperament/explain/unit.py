@@ -1,9 +1,8 @@
 """The lens that looks at units before and after an edit, on the same texts."""
 
 import random
-import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,8 +13,8 @@ from temperament.activation.histogram import Range
 from temperament.edit.base import Edit, refuse_closed
 from temperament.errors import RequestError
 from temperament.explain.arm import Effects
-from temperament.explain.contrast import Contrast, HalfContrast, Layout, Told, contrast, histograms
-from temperament.explain.finding import Change, Dot, Outlier, SiteCount, UnitFinding
+from temperament.explain.contrast import HalfContrast, Layout, Told, contrast, histograms
+from temperament.explain.finding import Change, Dot, Outlier, SiteCount, Unit, UnitFinding
 from temperament.explain.outlier import outliers
 from temperament.explain.pair import Pair, Side
 from temperament.explain.selection import (
@@ -25,8 +24,8 @@ from temperament.explain.selection import (
     effect,
     firing,
     kinds,
-    normalised_effect,
     paired_t,
+    signed_t,
     welch_t,
 )
 from temperament.explain.text import Text, halves
@@ -37,9 +36,13 @@ from temperament.subject.base import Progress, Subject
 from temperament.subject.open import OpenSubject
 
 PLACES: tuple[Place, ...] = ("gate", "mlp", "attention", "residual")
-CHANGES = 400  # of a place, with all that is known of them
+CHANGES = 100  # of a place, with all that is known of them
 DOTS = 1000  # of a place, with their effect
 HIGH = 0.95
+# Topics of a quarter: Welch's test of fewer cannot be significant after a correction over all units.
+FEWEST = 4
+# Topics of a half: of fewer, random signs are all alike too often, and then find again what is there.
+FEWEST_SIGNED = 6
 
 Quarters = tuple[frozenset[str], frozenset[str]]
 
@@ -51,10 +54,15 @@ class Look:
     Attributes:
         finding: to be kept and shown.
         effects: of every unit, over both halves.
+        ranked: all confirmed units but outlier dimensions, those with the largest effects on the half that selects
+            first: what an intervention takes, to be measured on topics that had no part in it.
+        reporting: these topics, the half that reports.
     """
 
     finding: UnitFinding
     effects: Effects
+    ranked: tuple[Unit, ...]
+    reporting: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -63,14 +71,15 @@ class UnitLens:
 
     The observation is the topic: the mean of its texts, each the mean over the positions of its answer. Selection is a
     paired t-test with Benjamini-Hochberg over all units of all sites at once; what it selects is tested again on the
-    other half, corrected over what was selected, and has to point the same way.
+    other half, corrected over what was selected, and has to point the same way. What the same procedure finds where
+    there is nothing is told beside: ``flipped`` is its paired test on changes whose signs are random, ``null`` compares
+    texts with other texts on the untouched model, where no test can be paired.
 
     Attributes:
         level: of the false discovery rate, between 0 and 1.
-        seed: of the division of topics.
+        seed: of the division of topics, and of random signs.
         places: of the units; those that a model does not have are left out.
         source: of the texts: ``own`` replies of the edited model, or ``given`` answers.
-        is_timed: compare the time with that of bare passes, which reads all texts twice more.
 
     Raises:
         RequestError: the level is none.
@@ -80,7 +89,6 @@ class UnitLens:
     seed: int = 0
     places: tuple[Place, ...] = PLACES
     source: Literal["own", "given"] = "given"
-    is_timed: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.level < 1:
@@ -94,7 +102,7 @@ class UnitLens:
         return self.closely(subject, edit, texts, progress).finding
 
     def closely(self, subject: Subject, edit: Edit, texts: Sequence[Text], progress: Progress | None = None) -> Look:
-        """The finding, and the effects on every unit, which `compare_arms` takes.
+        """The finding; the effects on every unit, which `compare_arms` takes; and all units that were confirmed.
 
         Args:
             subject: untouched.
@@ -113,14 +121,12 @@ class UnitLens:
         dealt = _dealt(pair.texts, self.seed)
         reporting = sum(text.topic in quarter for text in pair.texts for quarter in dealt[1])
         told = _Told(progress, 2 * (len(pair.texts) + reporting))
-        found = (contrast(pair, layout, dealt[0], told.more), contrast(pair, layout, dealt[1], told.more))
-        seen = found[0].seen + found[1].seen
-        effects = Effects.of(layout, seen.topics, effect(seen), normalised_effect(seen))
-        result = _Result(self, pair, layout, found)
-        changes = result.changes(dealt[1], told.more)
+        first, second = (contrast(pair, layout, quarters, told.more, self.seed) for quarters in dealt)
+        result = _Result(self, pair, layout, (first, second))
+        finding = result.finding(result.changes(dealt[1], told.more))
         told.end()
-        ratio = _seconds_ratio(pair, layout, dealt) if self.is_timed else None
-        return Look(result.finding(changes, ratio), effects)
+        ranked = tuple(layout.unit(index) for index in result.ranked(layout.units))
+        return Look(finding, result.effects(), ranked, dealt[1][0] | dealt[1][1])
 
     def null(self, subject: Subject, texts: Sequence[Text], progress: Progress | None = None) -> float | None:
         """The share of units that the procedure confirms between texts on the untouched model, where nothing changed.
@@ -129,7 +135,8 @@ class UnitLens:
         tested on the two of the second: Welch's test in place of the paired one, all else as in `look`.
 
         Returns:
-            0 to 1, to be at most the level; None where a quarter has fewer than two topics.
+            0 to 1, to be at most the level; None where a quarter has fewer than four topics, of which nothing can be
+            selected.
 
         Raises:
             RequestError: a half has fewer than two topics.
@@ -144,11 +151,28 @@ class UnitLens:
 
 
 def null_share(first: HalfContrast, second: HalfContrast, level: float) -> float | None:
-    """The share of units confirmed between the quarters of two halves; None where one has fewer than two topics."""
-    if min(quarter.topics for half in (first, second) for quarter in half.quarters) < 2:
+    """The share of units confirmed between the quarters of two halves; None where one has fewer than four topics."""
+    if min(quarter.topics for half in (first, second) for quarter in half.quarters) < FEWEST:
         return None
     tests = [welch_t(*(quarter.before for quarter in half.quarters)) for half in (first, second)]
     return float(confirm(tests[0], tests[1], level).is_confirmed.mean())
+
+
+def flipped_share(first: HalfContrast, second: HalfContrast, level: float) -> float | None:
+    """The share of units confirmed where each topic's change has a random sign: the mean of some draws.
+
+    All else is as in the finding: the same topics, the same pairs, the same dependence of units on each other.
+
+    Returns:
+        0 to 1, to be at most the level; None where a half has fewer than six topics.
+    """
+    if min(half.seen.topics for half in (first, second)) < FEWEST_SIGNED:
+        return None
+    shares = [
+        confirm(signed_t(first.seen, one), signed_t(second.seen, other), level).is_confirmed.mean()
+        for one, other in zip(first.signed, second.signed, strict=True)
+    ]
+    return float(np.mean(shares))
 
 
 class _Result:
@@ -161,17 +185,31 @@ class _Result:
         self.halves = found
         selecting, reporting = (half.seen for half in found)
         self.confirmed: Confirmed = confirm(paired_t(selecting), paired_t(reporting), lens.level)
-        self.effect = effect(reporting)
-        self.selected = effect(selecting)
-        self.normalised = normalised_effect(reporting)
+        self.effect = effect(reporting.change, found[1].raw)
+        self.selected = effect(selecting.change, found[0].raw)
+        self.normalised = effect(reporting.normalised, found[1].normal)
         self.firing = firing((found[1].before, found[1].after))
         is_gate = np.repeat([site.place == "gate" for site in layout.sites], layout.widths)
         self.kinds = kinds(reporting, (self.firing[0], self.firing[1]), is_gate, lens.level)
         self.outliers: Mapping[int, Outlier] = outliers(layout, found[0].before + found[1].before)
+        self.is_outlier = np.isin(np.arange(layout.units), list(self.outliers))
+
+    def effects(self) -> Effects:
+        """Of every unit, over the topics and tokens of both halves."""
+        first, second = self.halves
+        seen = first.seen + second.seen
+        raw, normal = (
+            (one[0] + other[0], one[1] + other[1])
+            for one, other in ((first.raw, second.raw), (first.normal, second.normal))
+        )
+        return Effects.of(self.layout, seen.topics, effect(seen.change, raw), effect(seen.normalised, normal))
 
     def ranked(self, most: int) -> list[int]:
-        """The confirmed units with the largest effects, that many of a place at most, largest first."""
-        order = np.argsort(-np.abs(self.effect), kind="stable")
+        """The confirmed units with the largest effects on the half that selects, that many of a place, largest first.
+
+        The half that reports has no say in the order, or the effects that it reports would be picked for their size.
+        """
+        order = np.argsort(-np.abs(self.selected), kind="stable")
         kept: Counter[Place] = Counter()
         chosen: list[int] = []
         for index in order[self.confirmed.is_confirmed[order]].tolist():
@@ -190,7 +228,7 @@ class _Result:
         before, after = (self._high(side, chosen, topics, told) for side in ("before", "after"))
         return tuple(self._change(index, (before[index], after[index])) for index in chosen)
 
-    def finding(self, changes: tuple[Change, ...], ratio: float | None) -> UnitFinding:
+    def finding(self, changes: tuple[Change, ...]) -> UnitFinding:
         """All of it."""
         first, second = self.halves
         return UnitFinding(
@@ -204,7 +242,7 @@ class _Result:
             dots=tuple(Dot(self.layout.unit(index), float(self.effect[index])) for index in self.ranked(DOTS)),
             outliers=tuple(self.outliers.values()),
             null=null_share(first, second, self.lens.level),
-            seconds_ratio=ratio,
+            flipped=flipped_share(first, second, self.lens.level),
         )
 
     def _high(self, side: Side, chosen: Sequence[int], topics: Collection[str], told: Told) -> dict[int, float]:
@@ -240,15 +278,17 @@ class _Result:
 
     def _count(self, site: Site) -> SiteCount:
         span = self.layout.spans[site]
-        is_confirmed = self.confirmed.is_confirmed[span]
+        is_apart = self.is_outlier[span]
+        is_confirmed = self.confirmed.is_confirmed[span] & ~is_apart
         counts = np.bincount(self.kinds[span][is_confirmed], minlength=len(KINDS)).tolist()
         return SiteCount(
             site.layer,
             site.place,
             units=len(is_confirmed),
-            selected=int(self.confirmed.is_selected[span].sum()),
+            selected=int((self.confirmed.is_selected[span] & ~is_apart).sum()),
             confirmed=int(is_confirmed.sum()),
             kinds=dict(zip(KINDS, counts, strict=True)),
+            outliers=int((self.confirmed.is_confirmed[span] & is_apart).sum()),
         )
 
 
@@ -290,23 +330,3 @@ def _quarters(half: Sequence[Text], seed: int) -> Quarters:
 
 def _both(before: Numbers, after: Numbers, index: int) -> tuple[float, float]:
     return float(before[index]), float(after[index])
-
-
-def _seconds_ratio(pair: Pair, layout: Layout, dealt: Sequence[Quarters]) -> float:
-    """The time of looking by that of the same forward passes without, batch by batch, so that both meet one load."""
-    bare = looked = 0.0
-    for quarters in dealt:
-        taking = Contrast(pair, layout, quarters)
-        for batch in pair.batches(quarters[0] | quarters[1]):
-            for side in ("before", "after"):
-                bare += _seconds(pair, lambda side=side, batch=batch: pair.read(side, batch))
-            looked += _seconds(pair, lambda batch=batch, taking=taking: taking.take(batch))
-    return looked / bare
-
-
-def _seconds(pair: Pair, work: Callable[[], None]) -> float:
-    start = time.perf_counter()
-    work()
-    if pair.subject.device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - start

@@ -36,20 +36,24 @@ def given_replies(
         The replies as rows; and by their numbers, where they can be read, what was written.
     """
     given = GivenAnswers(subject, exchanges)
-    written = {number: _written(row.answer, spelled) for number, row in enumerate(given.rows) if row}
+    written = {number: written_by(row.answer, spelled) for number, row in enumerate(given.rows) if row}
     given.rows = [
-        row and _ended(row, subject) if ended else row for row, ended in zip(given.rows, is_finished, strict=True)
+        row and ended(row, subject) if is_ended else row for row, is_ended in zip(given.rows, is_finished, strict=True)
     ]
     return given, written
 
 
-def _ended(row: Row, subject: OpenSubject) -> Row:
-    """The row with the position at which the model ended; of the last token only the place is read."""
+def ended(row: Row, subject: OpenSubject) -> Row:
+    """The row with the position at which the model ended; what stands there is predicted and never read.
+
+    Where the window has no room for that position the row comes back as it is.
+    """
     longer = replace(row, answer=(*row.answer, subject.format.pad_token))
     return longer if len(longer.read) <= subject.window else row
 
 
-def _written(tokens: Sequence[int], spelled: Spelling) -> Written:
+def written_by(tokens: Sequence[int], spelled: Spelling) -> Written:
+    """What tokens write, read one after another as bytes; the end writes nothing."""
     decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
     text = ""
     pieces: list[str] = []

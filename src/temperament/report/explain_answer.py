@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from temperament.report.emoji import scientific
-from temperament.report.explain_curve import FEWEST_FOR_BAND, Curve, Step, main_step
+from temperament.report.explain_curve import FEWEST_FOR_BAND, Curve, Step, is_beyond_random, main_step
 from temperament.report.explain_site import share_changed, sites_of, spread
 from temperament.report.explain_testimony import Witness, witnesses_of
 from temperament.report.explain_text import excludes, includes, known_numbers, part_of, percent, percentile, visible
@@ -140,8 +140,9 @@ def _range(values: Sequence[float], *, signed: bool = False) -> str:
 
 def _cause(cause: Row, reasons: Sequence[tuple[str, str]]) -> Answer:
     found = main_step(cause)
-    if found is None and text_of(cause, "verdict"):
-        return Answer(CAUSE, NONE[CAUSE], "The verdict says why.")
+    if found is None and (said := text_of(cause, "verdict")):
+        head = "Not known." if "cannot be measured" in said else NONE[CAUSE]
+        return Answer(CAUSE, head, "The verdict says why.")
     if found is None:
         return _unknown(CAUSE, reasons, "cause", "ablation", "curves")
     curve, step = found
@@ -160,8 +161,8 @@ def _head(curve: Curve, step: Step) -> str:
         return "No: it does the reverse."
     if step.p is None:
         return "Not known."
-    if step.p >= LEVEL:
-        return "No, not more than removing random ones."
+    if not is_beyond_random(step.p):
+        return "Not shown: removing random ones may do as much."
     return "Yes." if excludes(effect) else "More than random ones, but texts differ so much that it may be nothing."
 
 
@@ -175,7 +176,7 @@ def _effects(curve: Curve, step: Step) -> str:
     if includes(curve.whole):
         whole = f" Removing the whole edit changes it by {scientific(curve.whole, signed=True)}, which includes 0."
     least = ", the least that so many sets can give" if step.p == 1 / (len(step.random) + 1) else ""
-    return f"{words}{random}; p {probability(step.p)}{least}.{whole}"
+    return f"{words}{random}; p {probability(step.p)}{least}{step.others}.{whole}"
 
 
 def _says(testimony: Row, reasons: Sequence[tuple[str, str]]) -> Answer:

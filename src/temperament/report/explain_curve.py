@@ -3,11 +3,11 @@
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from temperament.report.emoji import scientific, small
 from temperament.report.explain_text import PLACES, excludes, known_numbers, outcome_name, percent, percentile, visible
-from temperament.report.family import probability
+from temperament.report.family import LEVEL, probability
 from temperament.report.finding import estimate_of, number_of, rows_of, text_of
 from temperament.report.wording import counted
 from temperament.run import Row
@@ -17,7 +17,7 @@ TAIL = 0.025
 FEWEST_FOR_BAND = 40  # sets; below, a percentile of 2.5 is an extreme, so that each set is drawn
 VALUES = {
     "base": "to what they are in the untouched model",
-    "mean": "to their mean",
+    "mean": "to their mean in the untouched model",
     "zero": "to zero",
     "edited": "to what they are in the edited model",
 }
@@ -25,12 +25,26 @@ VALUES = {
 
 @dataclass(frozen=True)
 class Step:
-    """The effect of the first units beside that of as many random ones; ``p`` is None where it was withheld."""
+    """The effect of the first units beside that of as many random ones; ``p`` is None where it was withheld.
+
+    Attributes:
+        changed: effects of as many other units that the edit changed; none where there are none.
+    """
 
     count: int
     effect: Estimate
     random: list[float]
     p: float | None
+    changed: list[float] = field(default_factory=list[float])
+
+    @property
+    def others(self) -> str:
+        """The sets of other changed units in words, after a semicolon; empty where there are none."""
+        if not self.changed:
+            return ""
+        low, middle, high = (small(percentile(self.changed, share), signed=True) for share in (0.0, 0.5, 1.0))
+        sets = counted(len(self.changed), "set")
+        return f"; other changed units: median {middle} (all {sets} between {low} and {high})"
 
     @property
     def middle(self) -> str:
@@ -138,6 +152,11 @@ class Picture:
     is_main: bool
 
 
+def is_beyond_random(p: float) -> bool:
+    """Whether units did more than random sets: the rule that the verdict was written by."""
+    return p < LEVEL
+
+
 def curves_of(cause: Row, name: str = "curves") -> list[Curve]:
     """The curves of a finding, each with at least one step that has an effect."""
     found = [_curve(row) for row in rows_of(cause.get(name))]
@@ -146,7 +165,13 @@ def curves_of(cause: Row, name: str = "curves") -> list[Curve]:
 
 def _curve(row: Row) -> Curve:
     steps = [
-        Step(int(count), effect, known_numbers(step.get("random")), number_of(step, "p"))
+        Step(
+            int(count),
+            effect,
+            known_numbers(step.get("random")),
+            number_of(step, "p"),
+            known_numbers(step.get("changed")),
+        )
         for step in rows_of(row.get("steps"))
         if (count := number_of(step, "count")) and (effect := estimate_of(step.get("effect"))) and count >= 1
     ]
@@ -164,7 +189,7 @@ def main_step(cause: Row) -> tuple[Curve, Step] | None:
     curves = [curve for curve in curves_of(cause) if curve.name == "ablation"]
     if not curves:
         return None
-    curves.sort(key=lambda curve: curve.outcome != "latent_emoji_mass")
+    curves.sort(key=lambda curve: (curve.outcome != "latent_emoji_mass", curve.values != "base"))
     p, said = number_of(cause, "verdict_p"), re.findall(r"\d+", text_of(cause, "verdict").replace(",", ""))
     # Several counts may share a p-value, the least that so many sets can give: the verdict names its own.
     fitting = [step for step in curves[0].steps if p is not None and step.p == p]
@@ -220,7 +245,7 @@ def _words(curve: Curve) -> str:
     part = f", {percent(share)} of it" if share is not None and share > 0 else ""
     return (
         f"{step.count:,} units change {curve.outcome_name}{start} by {scientific(step.effect, signed=True)}"
-        f"{whole}{part}{sets}{p}."
+        f"{whole}{part}{sets}{p}{step.others}."
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from temperament.report.explain_text import PLACES, counts_of, known_numbers, percent, spot_of, visible
 from temperament.report.finding import number_of, rows_of, text_of
-from temperament.report.wording import counted, listed, number
+from temperament.report.wording import counted, listed
 from temperament.run import Row
 
 MOST_APART = 6
@@ -13,7 +13,7 @@ MOST_APART = 6
 
 @dataclass(frozen=True)
 class Site:
-    """How many units of a site changed."""
+    """How many units of a site changed, and how many dimensions that stand out did, which are not counted in."""
 
     layer: int
     place: str
@@ -21,6 +21,7 @@ class Site:
     selected: int
     confirmed: int
     kinds: dict[str, int]
+    outliers: int = 0
 
 
 def sites_of(units: Row) -> list[Site]:
@@ -31,7 +32,8 @@ def sites_of(units: Row) -> list[Site]:
         count, selected, confirmed = (int(number_of(row, name) or 0) for name in ("units", "selected", "confirmed"))
         if layer is not None:
             place, kinds = visible(text_of(row, "place")), counts_of(row.get("kinds"))
-            found.append(Site(int(layer), place, count, selected, confirmed, kinds))
+            outliers = int(number_of(row, "outliers") or 0)
+            found.append(Site(int(layer), place, count, selected, confirmed, kinds, outliers))
     return found
 
 
@@ -54,7 +56,10 @@ def counts_table(units: Row) -> tuple[list[str], list[tuple[int, list[str]]]]:
 
 
 def _count(site: Site | None) -> str:
-    return "" if site is None else f"{site.confirmed:,} of {site.units:,}; {site.selected:,} selected"
+    if site is None:
+        return ""
+    apart = f"; {counted(site.outliers, 'outlier')} not counted" if site.outliers else ""
+    return f"{site.confirmed:,} of {site.units:,}; {site.selected:,} selected{apart}"
 
 
 def spread(sites: Sequence[Site]) -> tuple[str, str]:
@@ -82,7 +87,7 @@ def facts(units: Row) -> list[str]:
     """On what the figures rest, as sentences."""
     texts, topics = (known_numbers(units.get(name)) for name in ("texts", "topics"))
     source = {"own": "replies that the edited model wrote", "given": "given answers"}.get(text_of(units, "source"), "")
-    tokens, level, ratio = (number_of(units, name) for name in ("tokens", "level", "seconds_ratio"))
+    tokens, level, flipped = (number_of(units, name) for name in ("tokens", "level", "flipped"))
     found: list[str] = []
     if len(texts) == 2 and len(topics) == 2:
         halves = f"{texts[0]:,.0f} texts on {topics[0]:,.0f} topics, {texts[1]:,.0f} on {topics[1]:,.0f} others"
@@ -92,10 +97,10 @@ def facts(units: Row) -> list[str]:
         found.append(f"Both models read the same {' of '.join(filter(None, (read, source)))}")
     if level is not None:
         found.append(f"False discoveries among the selected are held to {percent(level)}")
+    if flipped is not None:
+        found.append(f"Where each topic's change has a random sign, the same procedure confirms {percent(flipped)}")
     if apart := _apart(units):
         found.append(apart)
-    if ratio is not None:
-        found.append(f"Looking took {number(ratio, 2)} times as long as reading alone")
     return found
 
 

@@ -119,6 +119,8 @@ def _work(study: Study, folder: Path, reporter: Reporter) -> None:
             plan = study.subject
             subject = Subject.load(plan.model, plan.precision, trust_remote_code=plan.trust_remote_code)
         bench = Bench(study, folder, opinions, subject, reporter, clock)
+        for stage in stages:
+            stage.check(subject)
         _write_provenance(bench)
         _announce(bench, stages, cells, len(items))
         for method in study.method:

@@ -1,25 +1,28 @@
 """The stage that looks into the edits of a study, and the comparison of arms beyond what seeds do."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from temperament.errors import RequestError
 from temperament.record import to_json, write_text
 from temperament.study.plan import Cell
 from temperament.study.stage import Progress, Stage
+from temperament.trait import Target
 
 if TYPE_CHECKING:
     from temperament.edit.activation import ActivationEdit
     from temperament.edit.base import Edit
     from temperament.explain.finding import Arms
     from temperament.explain.look import Material
+    from temperament.explain.removal import Score
 
 FINDING = Path("findings") / "arms.json"
-# Conditions beside the random sets of the main count: other counts, the other way, parts of an adapter, single units.
-BESIDE = 360
+# Conditions beside the random sets of the main count: other counts and values, the other way, parts, single units.
+BESIDE = 380
 
 
 class Explanations(Stage):
@@ -31,8 +34,14 @@ class Explanations(Stage):
 
     def names(self, cells: Sequence[Cell]) -> list[str]:
         """Edits at the strength that the plan names."""
-        strength = self.study.explain.strength
-        return [cell.name for cell in cells if cell.method != "base" and cell.strength == strength]
+        return [cell.name for cell in self.study.explained(cells)]
+
+    def check(self, subject: Any) -> None:
+        """The edits beside are there, and fit."""
+        from temperament.edit.store import load_edit
+
+        for path in self.study.explain.others:
+            load_edit(path).check(subject)
 
     def path(self, name: str) -> Path:
         """A finding, because it is read as one."""
@@ -43,17 +52,21 @@ class Explanations(Stage):
         return self.folder / self.name / f"{cell.name}.safetensors"
 
     def forget(self, cell: Cell) -> None:
-        """Remove what was seen under replies that are gone."""
-        super().forget(cell)
-        self.effects_path(cell).unlink(missing_ok=True)
-        self._testimonies(cell).unlink(missing_ok=True)
+        """Remove what was seen under replies that are gone; those of the given texts are every cell's."""
+        forgotten = self.study.cells() if cell == self._given else [cell]
+        for one in forgotten:
+            super().forget(one)
+            self.effects_path(one).unlink(missing_ok=True)
+            self._testimonies(one).unlink(missing_ok=True)
+        (self.folder / FINDING).unlink(missing_ok=True)
 
     def refusal(self, subject: Any) -> str:
         """A subject without weights at hand cannot be looked into."""
-        from temperament.measure.reading import closed_reason
         from temperament.subject.open import OpenSubject
 
-        return "" if isinstance(subject, OpenSubject) else closed_reason(subject)
+        if isinstance(subject, OpenSubject):
+            return ""
+        return f"{subject.name} gives replies and no more: what is inside needs a model whose weights are at hand."
 
     def tokens(self, cells: Sequence[Cell], replies: float) -> int:
         """Every condition of an ablation reads the texts once."""
@@ -76,16 +89,17 @@ class Explanations(Stage):
         material = self._material(cell, edit)
         plan = self.study.explain
         seen = look_into(subject, edit, material, plan, progress, is_deep=self._is_deep(cell))
-        self.effects_path(cell).parent.mkdir(parents=True, exist_ok=True)
-        seen.effects.save(self.effects_path(cell))
+        if seen.effects is not None:
+            self.effects_path(cell).parent.mkdir(parents=True, exist_ok=True)
+            seen.effects.save(self.effects_path(cell))
         # Last, because a cell that has it is done.
         write_text(self.path(cell.name), to_json(replace(seen.finding, edit=cell.name)))
 
     def write_finding(self, cells: Sequence[Cell]) -> None:
         """Compare every two arms that have seeds enough; nothing is written where no two have."""
-        if self.reason or "units" not in self.study.explain.lenses:
-            return
-        write_text(self.folder / FINDING, to_json({"rows": list(self._arms(cells))}))
+        arms = [] if self.reason else list(self._arms(cells))
+        if arms:
+            write_text(self.folder / FINDING, to_json({"rows": arms}))
 
     def _arms(self, cells: Sequence[Cell]) -> "Iterator[Arms]":
         from temperament.explain.arm import SEEDS, compare_arms, load_effects
@@ -111,37 +125,50 @@ class Explanations(Stage):
     def _testimonies(self, cell: Cell) -> Path:
         return self.folder / "testimony" / f"{cell.name}.jsonl"
 
+    @property
+    def _given(self) -> Cell:
+        """Whose replies every edit is looked into on, so that edits can be compared."""
+        return Cell("base", seed=self.study.seeds[0])
+
     def _material(self, cell: Cell, edit: "Edit") -> "Material":
         from temperament.explain.look import Material
-        from temperament.explain.removal import target_probability
 
         target = cell.target or edit.origin.target
-        score = target_probability(self._classifier, target) if target else None
         beside = self._beside(cell)
-        others = [one for one in beside.values() if target and one.origin.target]
-        alike = [one for one in others if one.origin.method == edit.origin.method]
         return Material(
             replies=self.records(cell),
-            # Of the first seed, so that all edits are compared on the same texts.
-            untouched=self.records(Cell("base", seed=self.study.seeds[0])),
+            untouched=self.records(self._given),
             target=target,
-            score=score,
-            other=next((one for one in (*alike, *others) if target and _is_of_other_trait(one, target.trait)), None),
-            neurons=_neurons({cell.name: edit, **beside}),
+            score=self._score(target),
+            other=_other(edit, beside.values(), target),
+            neurons=_neurons({cell.edit: edit, **beside}),
             store=self._testimonies(cell),
         )
 
+    def _score(self, target: Target | None) -> "Score | None":
+        """The trait score of texts; None where the classifier has not learned the target."""
+        from temperament.explain.removal import target_probability
+
+        try:
+            return target_probability(self._classifier, target) if target else None
+        except RequestError:
+            return None
+
     def _beside(self, cell: Cell) -> "dict[str, Edit]":
-        """Other edits of the study, of the same seed and strength; and those that the plan names."""
+        """Other edits: of the study, those of the same seed and method, and neurons; and those that the plan names."""
         from temperament.edit.store import load_edit
 
-        found: dict[str, Edit] = {}
-        for other in self.study.cells():
-            folder = self.folder / "edits" / other.edit
-            is_alike = (other.seed, other.strength) == (cell.seed, cell.strength) and other.target != cell.target
-            if other.method != "base" and folder.exists() and (is_alike or other.method == "neurons"):
-                found[other.name] = other.strength * load_edit(folder)
-        return {**found, **{Path(path).name: load_edit(Path(path)) for path in self.study.explain.others}}
+        names = {
+            other.edit
+            for other in self.study.cells()
+            if other.method != "base"
+            and other.seed == cell.seed
+            and other.edit != cell.edit
+            and (other.method in (cell.method, "neurons"))
+            and (self.folder / "edits" / other.edit).exists()
+        }
+        found = {name: load_edit(self.folder / "edits" / name) for name in sorted(names)}
+        return {**found, **{Path(path).name: load_edit(path) for path in self.study.explain.others}}
 
     @cached_property
     def _classifier(self) -> Any:
@@ -150,8 +177,13 @@ class Explanations(Stage):
         return trait_classifier(self.opinions, self.study.measure.embedder)
 
 
-def _is_of_other_trait(edit: "Edit", trait: str) -> bool:
-    return edit.origin.target is not None and edit.origin.target.trait != trait
+def _other(edit: "Edit", beside: "Iterable[Edit]", target: Target | None) -> "Edit | None":
+    """An edit for another trait, of the same method where there is one."""
+    others = [
+        one for one in beside if target and one.origin.target is not None and one.origin.target.trait != target.trait
+    ]
+    alike = [one for one in others if one.origin.method == edit.origin.method]
+    return next(iter([*alike, *others]), None)
 
 
 def _neurons(edits: "dict[str, Edit]") -> "dict[str, ActivationEdit]":

@@ -247,6 +247,13 @@ class Study:
             _check_scope(plan)
             for target, strength in product(wanted, strengths):
                 found.append(Cell(plan.name, condition_of(plan), target, strength, seed))
+        if self.explain.lenses and not self.explained(found):
+            there = sorted({cell.strength for cell in found if cell.method != "base"})
+            message = (
+                f"explain.strength is {self.explain.strength:g}, and study '{self.name}' has edits at {there}: "
+                f"name one of these."
+            )
+            raise RequestError(message)
         names = [cell.name for cell in found]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -256,6 +263,19 @@ class Study:
             )
             raise RequestError(message)
         return found
+
+    def explained(self, cells: Sequence[Cell]) -> list[Cell]:
+        """The edits that lenses look into: those at the strength that the plan names, and those without a dial."""
+        if not self.explain.lenses:
+            return []
+        from temperament.shape.registry import WITHOUT_DIAL
+
+        strength = self.explain.strength
+        return [
+            cell
+            for cell in cells
+            if cell.method != "base" and (cell.strength == strength or cell.method in WITHOUT_DIAL)
+        ]
 
     def generation(self, seed: int) -> Generation:
         """How replies are drawn under a seed."""

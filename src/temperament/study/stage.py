@@ -63,6 +63,14 @@ class Stage(ABC):
         del cell, base, target
         return []
 
+    def check(self, subject: Any) -> None:
+        """Raise, before any long work, where something that it will need is not there.
+
+        Args:
+            subject: untouched.
+        """
+        del subject
+
     def refusal(self, subject: Any) -> str:
         """Why it cannot be done with a subject; empty where it can."""
         del subject

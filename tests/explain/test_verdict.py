@@ -1,0 +1,117 @@
+"""Verdicts say what figures show and no more, and the report calls the same figures the same."""
+
+import json
+
+import pytest
+
+from temperament.explain.consequence import change, direction, mean_change, rank_p, share_of
+from temperament.explain.finding import CauseFinding, Curve, Step
+from temperament.explain.verdict import Evidence, is_beyond_random, nothing_to_trace, verdict
+from temperament.record import to_json
+from temperament.report.explain_answer import CAUSE, answers
+from temperament.stats import Estimate
+
+TOPICS = ["tea", "tea", "rain", "sun", "sea", "sky"]
+
+
+def test_p_counts_sets_in_the_direction_of_the_whole():
+    drawn = [-0.3, -0.1, 0.0, 0.5]
+    assert rank_p(-0.2, drawn, -1.0) == 2 / 5
+    assert rank_p(-0.2, drawn, 1.0) == 4 / 5
+    assert rank_p(-0.9, drawn, -1.0) == 1 / 5
+    assert rank_p(None, drawn, -1.0) is None
+    assert rank_p(-0.9, [], -1.0) is None
+
+
+def test_a_share_is_withheld_where_the_whole_may_be_nothing():
+    whole = [-1.0, -2.0, -1.5, -0.5, -1.0, -1.2]
+    found = share_of([one * 0.4 for one in whole[:-1]] + [-0.3], whole, TOPICS)
+    assert found.value == pytest.approx(0.375)
+    assert 0 < found.lower < found.value < found.upper < 0.45
+    assert share_of([-one for one in whole], whole, TOPICS).value == pytest.approx(-1)
+    assert share_of(whole, [1.0, -1.0, 2.0, -2.0, 0.5, -0.5], TOPICS).value is None
+
+
+def test_a_share_is_of_texts_with_both_changes_and_withheld_where_one_is_missing():
+    nan = float("nan")
+    whole = [-1.0, -2.0, -1.5, -0.5, -1.0, nan]
+    part = [0.5 * one for one in whole]
+    assert share_of(part, whole, TOPICS) == share_of(part[:-1], whole[:-1], TOPICS[:-1])
+    assert share_of(part, whole, TOPICS).value == pytest.approx(0.5)
+    assert share_of([nan, *part[1:]], whole, TOPICS).value is None
+    assert share_of([*part[:-1], -0.5], whole, TOPICS).value is None
+    assert share_of([nan] * 6, [nan] * 6, TOPICS).value is None
+
+
+def test_a_text_that_breaks_withholds_the_change():
+    nan = float("nan")
+    assert change([1.0, 2.0, nan], [0.5, 1.0, nan], ["a", "b", "c"]).value == -0.75
+    assert change([1.0, 2.0], [0.5, nan], ["a", "b"]).value is None
+    assert mean_change([1.0, 2.0], [0.5, nan]) is None
+
+
+def evidence(effect, p, random=(-0.001,) * 199, whole=-0.1, changed=(), written=None):
+    estimate = Estimate(whole, whole - 0.02, whole + 0.02, 24)
+    step = Step(100, effect, random, p, changed)
+    share = Estimate((effect.value or 0) / whole, 0.31, 0.55, 24)
+    curve = Curve("ablation", "base", "gate", "latent_emoji_mass", estimate, estimate, (step,))
+    return Evidence(curve, step, share, Step(100, Estimate(0.1, 0.05, 0.15, 24), (0.0, 0.01), None), written)
+
+
+def test_verdicts_are_as_strong_as_the_evidence():
+    strong = Estimate(-0.043, -0.06, -0.03, 24)
+    assert verdict(evidence(strong, 0.005)).startswith(
+        "The 100 most changed gate units carry 43 % (31 to 55 %) of the rise in latent emoji mass; none of 199 "
+        "sets of random units of the same layers and activity did as much (p = 0.005). The log-likelihood"
+    )
+    assert "; 8 of 199 sets of random units of the same layers and activity did" in verdict(evidence(strong, 9 / 200))
+    unshown = verdict(evidence(strong, 0.41))
+    assert "not shown to be more than random units do (81 of 199 sets" in unshown
+    assert "causal" not in unshown
+    assert "of the fall in" in verdict(evidence(Estimate(0.043, 0.03, 0.06, 24), 0.005, whole=0.1))
+    assert "it may be none" in verdict(evidence(Estimate(-0.043, -0.09, 0.01, 24), 0.005))
+    assert "too few random sets" in verdict(evidence(strong, None))
+
+
+@pytest.mark.parametrize("p", [1.0, 0.005, None])
+def test_a_reverse_effect_is_called_that(p):
+    found = verdict(evidence(Estimate(0.043, 0.03, 0.06, 24), p))
+    assert found.startswith("The reverse: with the 100 most changed gate units as in the untouched model")
+    assert "(change 0.043, 0.03 to 0.06), so they hold the rise back." in found
+    assert "log-likelihood" not in found
+
+
+@pytest.mark.parametrize("p", [0.005, 0.0499, 0.05, 0.0501, 0.4, 1.0])
+def test_the_report_and_the_verdict_call_the_same_more_than_random(p):
+    found = evidence(Estimate(-0.043, -0.06, -0.03, 24), p)
+    finding = CauseFinding((found.mass,), (), (), verdict(found), p)
+    (answer,) = (one for one in answers({"cause": json.loads(to_json(finding))}) if one.question == CAUSE)
+    assert answer.head == ("Yes." if p < 0.05 else "Not shown: removing random ones may do as much.")
+    assert ("most changed gate units carry" in finding.verdict) == (p < 0.05) == is_beyond_random(p)
+    assert ("not shown to be more than random units" in finding.verdict) == (p >= 0.05)
+
+
+def test_the_verdict_names_other_changed_units_and_what_is_written():
+    strong = Estimate(-0.043, -0.06, -0.03, 24)
+    step = Step(100, Estimate(-0.31, -0.42, -0.2, 24), (-0.02, -0.01, 0.0), 1 / 21)
+    start = Estimate(0.75, 0.6, 0.86, 24)
+    written = Curve("ablation", "mean", "gate", "emoji_share", start, start, (step,))
+    found = verdict(evidence(strong, 0.005, changed=(-0.01, -0.02, -0.05), written=written))
+    assert " Other changed units: median -0.02, 20 % of the rise (1 of 3 sets of them did as much). " in found
+    assert (
+        " Of replies that are written 75 % have an emoji, and 44 % with these units held at their mean (change -0.31, "
+        "-0.42 to -0.2; random units: median -0.01, p = 0.048). " in found
+    )
+
+
+def test_what_does_not_rise_is_not_traced():
+    assert nothing_to_trace(Estimate(0.1, 0.05, 0.15, 9)) is None
+    assert nothing_to_trace(Estimate(-0.1, -0.2, -0.05, 9)) is None
+    assert nothing_to_trace(Estimate(0.0001, -0.0002, 0.0004, 9)) == (
+        "On the same texts the change that the edit makes to the latent emoji mass (0.0001, -0.0002 to 0.0004) cannot "
+        "be told from 0, so there is nothing to trace."
+    )
+    for unknown in (Estimate(0.1, None, None, 1), Estimate(None, None, None, 3)):
+        assert "cannot be measured" in nothing_to_trace(unknown)
+        assert "nothing to trace" not in nothing_to_trace(unknown)
+    assert direction(Estimate(0.1, None, None, 1)) is None
