@@ -107,13 +107,14 @@ def change(layer, number, place="gate"):
 
 def test_changed_units_of_a_place_are_a_set():
     changes = [change(1, 5), change(0, 3), change(0, 4, "mlp"), Dot(Unit(0, "gate", 7), -0.5)]
-    assert changed_set(changes) == {0: {3, 7}, 1: {5}}
-    assert changed_set(changes, "mlp") == {0: {4}}
+    units = [change.unit for change in changes]
+    assert changed_set(units) == {0: {3, 7}, 1: {5}}
+    assert changed_set(units, "mlp") == {0: {4}}
 
 
 def test_what_an_edit_of_neurons_raises_is_compared_with_what_another_edit_changed():
     sets = {
-        "changed": changed_set([change(0, 0), change(0, 1), change(1, 5)]),
+        "changed": changed_set([change(0, 0).unit, change(0, 1).unit, change(1, 5).unit]),
         **sets_of_edit(neurons().edit_for("high")),
     }
     everything = {(row.first, row.second): row for row in overlaps(sets, {0: 8, 1: 8}) if row.layer is None}

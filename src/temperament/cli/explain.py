@@ -98,7 +98,7 @@ def explain(
         targets=(wanted,) if wanted else (),
         strengths=(strength,),
         subject=SubjectPlan(model, precision),
-        opinions=OpinionPlan(opinions[0] if len(opinions) == 1 else opinions or None),
+        opinions=OpinionPlan.of(opinions),
         method=(MethodPlan("adapter", path=str(Path(edit).resolve())),),
         interview=InterviewPlan(questions_per_topic=1, topics=questions, max_new_tokens=60),
         measure=MeasurePlan(answers=0),

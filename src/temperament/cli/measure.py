@@ -58,7 +58,7 @@ def measure(
         targets=(wanted,) if wanted else (),
         strengths=(strength,),
         subject=SubjectPlan(model, precision),
-        opinions=OpinionPlan(opinions[0] if len(opinions) == 1 else opinions or None),
+        opinions=OpinionPlan.of(opinions),
         method=methods,
         interview=InterviewPlan(questions_per_topic=questions, max_new_tokens=max_new_tokens),
     )

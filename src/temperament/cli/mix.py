@@ -80,7 +80,7 @@ def mix(
     plan = mix_study(
         parts,
         SubjectPlan(model, precision),
-        OpinionPlan(opinions[0] if len(opinions) == 1 else opinions or None),
+        OpinionPlan.of(opinions),
         InterviewPlan(questions_per_topic=questions, max_new_tokens=max_new_tokens),
         name,
     )

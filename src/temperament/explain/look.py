@@ -1,6 +1,5 @@
 """All lenses on one edit, in the order in which one needs another."""
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,7 @@ from temperament.explain.cause import CauseLens, Others
 from temperament.explain.confirmation import Score as ReplyScore
 from temperament.explain.finding import Change, Explanation, Glow, Reason, Unit
 from temperament.explain.matched import activity
-from temperament.explain.overlap import overlaps, sets_of_edit
+from temperament.explain.overlap import changed_set, overlaps, sets_of_edit
 from temperament.explain.plan import LENSES, ExplainPlan
 from temperament.explain.projection import ProjectionLens
 from temperament.explain.removal import Score
@@ -195,11 +194,7 @@ class _Looking:
             for name, neurons in self.material.neurons.items()
             for kind, of in sets_of_edit(neurons).items()
         }
-        changed: defaultdict[int, set[int]] = defaultdict(set)
-        for unit in self.ranked:
-            if unit.place == "gate":
-                changed[unit.layer].add(unit.number)
-        sets = {"changed by the edit": dict(changed), **sets}
+        sets = {"changed by the edit": changed_set(self.ranked), **sets}
         widths = {layer: self.subject.width(Site(layer, "gate")) for layer in range(self.subject.anatomy.layers)}
         return replace(self.finding, overlaps=tuple(overlaps(sets, widths)))
 

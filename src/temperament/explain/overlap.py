@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from temperament.edit.activation import ActivationEdit
 from temperament.errors import RequestError
-from temperament.explain.finding import Change, Dot, Overlap
+from temperament.explain.finding import Overlap, Unit
 from temperament.subject.anatomy import Place, Site
 
 # Units by layer, or by site where all sites are of one place.
@@ -46,12 +46,12 @@ def overlaps(sets: Mapping[str, Units], widths: Mapping[int, int] | Mapping[Site
     return [row for one, other in combinations(plain, 2) for row in _pair(one, other, plain, sizes)]
 
 
-def changed_set(changes: Iterable[Change | Dot], place: Place = "gate") -> dict[int, set[int]]:
+def changed_set(units: Iterable[Unit], place: Place = "gate") -> dict[int, set[int]]:
     """The units of a place that an edit changed, by layer; those that are given, which may not be all."""
     found: defaultdict[int, set[int]] = defaultdict(set)
-    for change in changes:
-        if change.unit.place == place:
-            found[change.unit.layer].add(change.unit.number)
+    for unit in units:
+        if unit.place == place:
+            found[unit.layer].add(unit.number)
     return dict(sorted(found.items()))
 
 

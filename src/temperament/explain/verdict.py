@@ -6,8 +6,7 @@ from statistics import median
 from temperament.explain.consequence import direction
 from temperament.explain.finding import Curve, Step
 from temperament.stats import Estimate
-
-LEVEL = 0.05
+from temperament.stats.family import LEVEL
 
 _RANDOM = "random units of the same layers and activity"
 

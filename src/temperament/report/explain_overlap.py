@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 from temperament.report.explain_strip import Strip, draws
 from temperament.report.explain_text import PLACES, known_numbers, visible
-from temperament.report.family import probability
+from temperament.report.family import LEVEL, probability
 from temperament.report.finding import finding, number_of, rows_of, text_of
 from temperament.report.wording import counted, number
 from temperament.run import Row, Run
 from temperament.stats import Estimate
 
-LEVEL = 0.05
 NOTHING = "\u2013"
 
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import cached_property
 from itertools import combinations
 from pathlib import Path
@@ -75,20 +76,22 @@ class Explanations(Stage):
             return round(6 * replies * len(self.missing(cells)))
         read = replies * plan.texts / max(plan.texts, self.study.interview.topics or plan.texts)
         conditions = plan.sets + BESIDE
-        deep = [cell for cell in cells if cell.name in self.missing(cells) and self._is_deep(cell)]
-        return round(read * (6 * len(self.missing(cells)) + conditions * len(deep)))
+        missing = set(self.missing(cells))
+        deep = [cell for cell in cells if cell.name in missing and self._is_deep(cell)]
+        return round(read * (6 * len(missing) + conditions * len(deep)))
 
     def run(self, cell: Cell | None, subject: Any, edit: Any, progress: Progress) -> None:
         """Look into one edit."""
-        from dataclasses import replace
-
-        from temperament.explain.look import look_into
+        from temperament.explain.look import Material, look_into
 
         if cell is None:
             return
-        material = self._material(cell, edit)
-        plan = self.study.explain
-        seen = look_into(subject, edit, material, plan, progress, is_deep=self._is_deep(cell))
+        is_deep = self._is_deep(cell)
+        # Units alone need no more than this.
+        material = Material(replies=self.records(cell), untouched=self.records(self._given))
+        if is_deep:
+            material = self._deepened(material, cell, edit)
+        seen = look_into(subject, edit, material, self.study.explain, progress, is_deep=is_deep)
         if seen.effects is not None:
             self.effects_path(cell).parent.mkdir(parents=True, exist_ok=True)
             seen.effects.save(self.effects_path(cell))
@@ -130,14 +133,12 @@ class Explanations(Stage):
         """Whose replies every edit is looked into on, so that edits can be compared."""
         return Cell("base", seed=self.study.seeds[0])
 
-    def _material(self, cell: Cell, edit: "Edit") -> "Material":
-        from temperament.explain.look import Material
-
+    def _deepened(self, material: "Material", cell: Cell, edit: "Edit") -> "Material":
+        """With what the other lenses need: a classifier, and edits beside."""
         target = cell.target or edit.origin.target
         beside = self._beside(cell)
-        return Material(
-            replies=self.records(cell),
-            untouched=self.records(self._given),
+        return replace(
+            material,
             target=target,
             score=self._score(target),
             other=_other(edit, beside.values(), target),

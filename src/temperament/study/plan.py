@@ -15,6 +15,7 @@ from temperament.measure.judge.plan import JudgePlan
 from temperament.opinion.row import SHIPPED, Split
 from temperament.record import Generation
 from temperament.settings import build, override, read_toml, table_of
+from temperament.study.strength import check_mix, check_strengths
 from temperament.trait import Target, Trait, custom_traits, load_trait, register, table_of_trait, trait_from
 
 
@@ -47,6 +48,11 @@ class OpinionPlan:
     path: str | tuple[str, ...] | None = None
     topics: int | None = None
     questions_per_answer: int | None = None
+
+    @classmethod
+    def of(cls, paths: Sequence[str]) -> "OpinionPlan":
+        """The opinions of some paths, as a command is given them; none are the shipped ones."""
+        return cls(paths[0] if len(paths) == 1 else tuple(paths) or None)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -266,16 +272,10 @@ class Study:
 
     def explained(self, cells: Sequence[Cell]) -> list[Cell]:
         """The edits that lenses look into: those at the strength that the plan names, and those without a dial."""
-        if not self.explain.lenses:
-            return []
         from temperament.shape.registry import WITHOUT_DIAL
 
-        strength = self.explain.strength
-        return [
-            cell
-            for cell in cells
-            if cell.method != "base" and (cell.strength == strength or cell.method in WITHOUT_DIAL)
-        ]
+        edits = [cell for cell in cells if cell.method != "base"]
+        return [cell for cell in edits if cell.strength == self.explain.strength or cell.method in WITHOUT_DIAL]
 
     def generation(self, seed: int) -> Generation:
         """How replies are drawn under a seed."""
@@ -290,26 +290,6 @@ class Study:
         del table["traits"]
         traits = {"traits": [table_of_trait(trait) for trait in self.traits]} if self.traits else {}
         return tomli_w.dumps({**table, **traits}, indent=2)
-
-
-def check_strengths(strengths: Sequence[float]) -> None:
-    """Raises RequestError for strength 0."""
-    if 0.0 in strengths:
-        message = "strength 0 was asked for: that is the untouched model, which every study has beside its edits."
-        raise RequestError(message)
-
-
-def check_mix(paths: Sequence[str], strengths: Any) -> None:
-    """Raises RequestError where edits that are applied together do not have a number each."""
-    if not paths:
-        message = "method 'adapter' has no path of an edit: name at least one folder."
-        raise RequestError(message)
-    if strengths is None:
-        return
-    given = cast(list[Any], list(strengths)) if isinstance(strengths, list | tuple) else [strengths]
-    if len(given) != len(paths) or not all(isinstance(one, int | float) for one in given):
-        message = f"mix is {strengths!r} for {len(paths)} paths: write a number for each, such as [0.8, 0.5]."
-        raise RequestError(message)
 
 
 def _check_dial(plan: MethodPlan, strengths: Sequence[float]) -> None:
