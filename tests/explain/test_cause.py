@@ -13,10 +13,11 @@ from temperament.errors import RequestError, SeamError
 from temperament.explain.ablation import Setting
 from temperament.explain.cause import CauseLens, Others
 from temperament.explain.confirmation import Trial, askable, confirmed
-from temperament.explain.consequence import change, widened
+from temperament.explain.consequence import change, mean_change, widened
 from temperament.explain.curve import Planner
 from temperament.explain.finding import CauseFinding, Unit
 from temperament.explain.outcome import LATENT_MASS
+from temperament.explain.patching import expected_effects
 from temperament.explain.probe import Condition, From, Probe
 from temperament.explain.text import Text
 from temperament.explain.unit import UnitLens
@@ -60,7 +61,7 @@ def test_carrying_them_over_to_the_untouched_model_makes_the_whole_rise(found):
 
 
 def test_p_is_given_only_where_there_are_sets_enough(found):
-    assert [(len(step.random), step.p is None) for step in curve_of(found).steps] == [(19, True), (99, False)]
+    assert [(len(step.random), step.p is None) for step in curve_of(found).steps] == [(9, True), (99, False)]
 
 
 def test_the_verdict_says_so(found):
@@ -94,6 +95,43 @@ def test_the_lens_of_units_gives_the_idle_unit_too_and_the_cause_tells_them_apar
     assert [one.unit for one in alone[:3]] == [unit(number) for number in (A, B, C)]
     assert all(one.effect.value == 0 > alone[2].effect.value for one in alone[3:])
     assert unit(D) in {one.unit for one in alone[3:]}
+
+
+def test_the_gradient_on_other_texts_ranks_units_by_what_they_write():
+    subject, edit, site = planted(), planted_edit(), Site(1, "gate")
+    before = subject.fingerprint
+    expected = expected_effects(subject, edit, [site], planted_texts(3, 2))[site]
+    assert expected.argsort()[:3].tolist() == [A, B, C]
+    assert (expected[list({*range(64)} - {A, B, C})] == 0).all()
+    first, without = (
+        one[LATENT_MASS]
+        for one in Probe(subject, edit, planted_texts(3, 2)).values([Condition(edit), Condition(edit, units(C))])
+    )
+    # To the first order, and of the first byte of an emoji alone.
+    assert 0.5 < mean_change(first, without) / float(expected[C]) < 1
+    assert subject.fingerprint == before
+
+
+def test_where_the_most_changed_unit_is_idle_the_order_of_expected_effects_finds_those_that_write():
+    subject, edit = planted(), planted_edit()
+    expected = expected_effects(subject, edit, [Site(1, "gate")], planted_texts(8, 1)[4:])
+    lens = replace(LENS, sets=199, main=1, counts=(1, 3), generated=20, generation=Generation(max_new_tokens=2))
+    ranked = units(D, *FIRES)
+    found = lens.look(subject, edit, ranked, planted_texts(4, 1), Others(expected=expected))
+    changed, effect = (
+        next(one for one in found.curves if one.name == "ablation" and one.order == order)
+        for order in ("change", "effect")
+    )
+    assert (changed.steps[0].effect.value, changed.steps[0].p) == (0, 1)
+    assert effect.steps[0].effect.upper < 0
+    assert effect.steps[0].p == pytest.approx(0.005)
+    assert effect.steps[1].effect.value == pytest.approx(effect.whole.value)
+    assert "The 1 changed gate units with the largest expected effects carry " in found.verdict
+    assert found.generated[0].order == "effect"
+    assert [one.unit for one in found.alone] == [unit(number) for number in (A, B, C, D)]
+    assert {(curve.name, curve.order) for curve in found.curves} == {
+        (name, order) for name in ("ablation", "transplant") for order in ("change", "effect")
+    }
 
 
 def test_changed_units_without_a_consequence_are_not_shown_to_be_more_than_random_ones():

@@ -50,41 +50,57 @@ def test_a_text_that_breaks_withholds_the_change():
     assert mean_change([1.0, 2.0], [0.5, nan]) is None
 
 
-def evidence(effect, p, random=(-0.001,) * 199, whole=-0.1, changed=(), written=None):
+def verdict_of(found, written=None):
+    return verdict([found], written)
+
+
+def evidence(effect, p, random=(-0.001,) * 199, whole=-0.1, changed=(), order="change"):
     estimate = Estimate(whole, whole - 0.02, whole + 0.02, 24)
     step = Step(100, effect, random, p, changed)
     share = Estimate((effect.value or 0) / whole, 0.31, 0.55, 24)
-    curve = Curve("ablation", "base", "gate", "latent_emoji_mass", estimate, estimate, (step,))
-    return Evidence(curve, step, share, Step(100, Estimate(0.1, 0.05, 0.15, 24), (0.0, 0.01), None), written)
+    curve = Curve("ablation", "base", "gate", "latent_emoji_mass", estimate, estimate, (step,), order)
+    return Evidence(curve, step, share, Step(100, Estimate(0.1, 0.05, 0.15, 24), (0.0, 0.01), None))
 
 
 def test_verdicts_are_as_strong_as_the_evidence():
     strong = Estimate(-0.043, -0.06, -0.03, 24)
-    assert verdict(evidence(strong, 0.005)).startswith(
+    assert verdict_of(evidence(strong, 0.005)).startswith(
         "The 100 most changed gate units carry 43 % (31 to 55 %) of the rise in latent emoji mass; none of 199 "
         "sets of random units of the same layers and activity did as much (p = 0.005). The log-likelihood"
     )
-    assert "; 8 of 199 sets of random units of the same layers and activity did" in verdict(evidence(strong, 9 / 200))
-    unshown = verdict(evidence(strong, 0.41))
+    assert "; 8 of 199 sets of random units of the same layers and activity did" in verdict_of(
+        evidence(strong, 9 / 200)
+    )
+    unshown = verdict_of(evidence(strong, 0.41))
     assert "not shown to be more than random units do (81 of 199 sets" in unshown
     assert "causal" not in unshown
-    assert "of the fall in" in verdict(evidence(Estimate(0.043, 0.03, 0.06, 24), 0.005, whole=0.1))
-    assert "it may be none" in verdict(evidence(Estimate(-0.043, -0.09, 0.01, 24), 0.005))
-    assert "too few random sets" in verdict(evidence(strong, None))
+    assert "of the fall in" in verdict_of(evidence(Estimate(0.043, 0.03, 0.06, 24), 0.005, whole=0.1))
+    assert "it may be none" in verdict_of(evidence(Estimate(-0.043, -0.09, 0.01, 24), 0.005))
+    assert "too few random sets" in verdict_of(evidence(strong, None))
 
 
 @pytest.mark.parametrize("p", [1.0, 0.005, None])
 def test_a_reverse_effect_is_called_that(p):
-    found = verdict(evidence(Estimate(0.043, 0.03, 0.06, 24), p))
+    found = verdict_of(evidence(Estimate(0.043, 0.03, 0.06, 24), p))
     assert found.startswith("The reverse: with the 100 most changed gate units as in the untouched model")
     assert "(change 0.043, 0.03 to 0.06), so they hold the rise back." in found
     assert "log-likelihood" not in found
 
 
+@pytest.mark.parametrize("p", [0.005, 0.024, 0.025, 0.03, 0.05])
+def test_the_report_and_the_verdict_say_the_same_of_a_second_order(p):
+    idle = evidence(Estimate(0.0, -0.01, 0.01, 24), 0.6)
+    found = evidence(Estimate(-0.043, -0.06, -0.03, 24), p, order="effect")
+    finding = CauseFinding((idle.mass, found.mass), (), (), verdict([idle, found]), 0.6)
+    (answer,) = (one for one in answers({"cause": json.loads(to_json(finding))}) if one.question == CAUSE)
+    assert answer.head.startswith("Yes, those") == (p < 0.025) == is_beyond_random(p, 2)
+    assert ("with the largest expected effects carry" in finding.verdict) == (p < 0.025)
+
+
 @pytest.mark.parametrize("p", [0.005, 0.0499, 0.05, 0.0501, 0.4, 1.0])
 def test_the_report_and_the_verdict_call_the_same_more_than_random(p):
     found = evidence(Estimate(-0.043, -0.06, -0.03, 24), p)
-    finding = CauseFinding((found.mass,), (), (), verdict(found), p)
+    finding = CauseFinding((found.mass,), (), (), verdict_of(found), p)
     (answer,) = (one for one in answers({"cause": json.loads(to_json(finding))}) if one.question == CAUSE)
     assert answer.head == ("Yes." if p < 0.05 else "Not shown: removing random ones may do as much.")
     assert ("most changed gate units carry" in finding.verdict) == (p < 0.05) == is_beyond_random(p)
@@ -96,12 +112,27 @@ def test_the_verdict_names_other_changed_units_and_what_is_written():
     step = Step(100, Estimate(-0.31, -0.42, -0.2, 24), (-0.02, -0.01, 0.0), 1 / 21)
     start = Estimate(0.75, 0.6, 0.86, 24)
     written = Curve("ablation", "mean", "gate", "emoji_share", start, start, (step,))
-    found = verdict(evidence(strong, 0.005, changed=(-0.01, -0.02, -0.05), written=written))
+    found = verdict_of(evidence(strong, 0.005, changed=(-0.01, -0.02, -0.05)), written)
     assert " Other changed units: median -0.02, 20 % of the rise (1 of 3 sets of them did as much). " in found
     assert (
         " Of replies that are written 75 % have an emoji, and 44 % with these units held at their mean (change -0.31, "
-        "-0.42 to -0.2; random units: median -0.01, p = 0.048). " in found
+        "-0.42 to -0.2; random units: median -0.01, p = 0.048)." in found
     )
+
+
+def test_a_second_order_is_told_beside_the_first_and_each_has_half_of_the_level():
+    idle, strong = Estimate(0.0, -0.01, 0.01, 24), Estimate(-0.043, -0.06, -0.03, 24)
+    first, second = evidence(idle, 0.6), evidence(strong, 0.005, order="effect")
+    step = Step(100, Estimate(-0.31, -0.42, -0.2, 24), (), None)
+    start = Estimate(0.75, 0.6, 0.86, 24)
+    found = verdict([first, second], Curve("ablation", "mean", "gate", "emoji_share", start, start, (step,), "effect"))
+    assert found.startswith("The 100 most changed gate units account for 0 %")
+    assert "The 100 changed gate units with the largest expected effects carry 43 % (31 to 55 %) of the rise" in found
+    assert found.count("The log-likelihood") == 1
+    assert "44 % with the 100 changed gate units with the largest expected effects held at their mean" in found
+    assert "Of 2 orders each counts where p is below 0.025." in found
+    weak = verdict([first, evidence(strong, 0.03, order="effect")])
+    assert "not shown to be more than random units do (5 of 199 sets" in weak
 
 
 def test_what_does_not_rise_is_not_traced():

@@ -26,7 +26,7 @@ from synthetic_explanation import (
 from synthetic_run import HIGH, World, write_run
 
 from temperament.errors import BadFileError
-from temperament.explain.finding import CauseFinding, Explanation
+from temperament.explain.finding import Alone, CauseFinding, Explanation, Unit
 from temperament.report import render
 from temperament.report.evidence import Evidence
 from temperament.report.explain import explained
@@ -173,6 +173,47 @@ def changed_cause(**steps):
 
 def test_removal_that_does_no_more_than_random_sets_is_no():
     assert said(changed_cause(p=0.3), CAUSE)[0] == "Not shown: removing random ones may do as much."
+
+
+def two_orders(change, effect):
+    """The same with units in two orders, with a p-value for each."""
+    found = changed_cause(p=change)
+    first = found.cause.curves[0]
+    steps = (*first.steps[:2], replace(first.steps[2], p=effect), *first.steps[3:])
+    second = replace(first, order="effect", steps=steps)
+    return replace(found, cause=replace(found.cause, curves=(*found.cause.curves, second)))
+
+
+def test_units_in_a_second_order_answer_beside_the_first():
+    head, words = said(two_orders(0.4, 0.005), CAUSE)
+    assert head == "Yes, those with the largest expected effects."
+    assert words.startswith(
+        "Those that changed most: not shown: removing random ones may do as much. Without the first 100, "
+    )
+    assert " Those with the largest expected effects: yes. Without the first 100, " in words
+    assert words.endswith("Of 2 orders each counts where p is below 0.025.")
+    assert said(two_orders(0.005, 0.005), CAUSE)[0] == "Yes."
+    assert said(two_orders(0.03, 0.03), CAUSE)[0] == "Not shown: removing random ones may do as much."
+
+
+def test_units_with_large_expected_effects_have_a_table_of_their_own(shown):
+    found = explanation(CELL)
+    first, second = Unit(29, "gate", 7), Unit(28, "gate", 9)
+    alone = (
+        Alone(first, near(-0.004, 0.001), "effect", -0.007),
+        Alone(second, near(0.0, 0.001), "effect", -0.006),
+        *found.cause.alone,
+    )
+    writing = replace(found.projection.writings[0], unit=first, fires=())
+    projection = replace(found.projection, writings=(*found.projection.writings, writing))
+    html = shown(replace(found, cause=replace(found.cause, alone=alone), projection=projection))
+    table = html.partition('aria-label="Units with the largest expected effects"')[2].partition("</table>")[0]
+    rows = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td>', table)
+    assert rows == [("gate 29.7", "\u22127.0e-03"), ("gate 28.9", "\u22126.0e-03")]
+    assert HOSTILE not in html
+    most = html.partition('aria-label="Units that changed most"')[2].partition("</table>")[0]
+    assert "gate 29.7<" not in most
+    assert "Units with the largest expected effects" not in shown(found)
 
 
 def test_other_changed_units_stand_beside_the_random_sets(shown):

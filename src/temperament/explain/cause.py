@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from torch import Tensor
+
 from temperament.edit.base import Edit, refuse_closed
 from temperament.errors import RequestError
 from temperament.explain.ablation import Levels
@@ -23,6 +25,9 @@ from temperament.subject.anatomy import Site
 from temperament.subject.base import Progress, Subject
 from temperament.subject.open import OpenSubject
 
+# Percent of the time that reading under conditions takes; the rest is for replies that are written.
+READING = 80
+
 
 @dataclass(frozen=True, eq=False)
 class Others:
@@ -31,10 +36,13 @@ class Others:
     Attributes:
         apart: units that are in no random set, such as outlier dimensions.
         scores: of replies that are written, by the name of the outcome.
+        expected: what a gradient says that setting each unit back would do, by site, as other texts say than those that
+            are read (`expected_effects`); the changed units are tried in this order, too.
     """
 
     apart: tuple[Unit, ...] = ()
     scores: Mapping[str, Score] = field(default_factory=dict[str, Score])
+    expected: Levels = field(default_factory=dict[Site, Tensor])
 
 
 @dataclass(frozen=True)
@@ -42,7 +50,8 @@ class CauseLens:
     """Sets changed units back, carries them over to the untouched model, and compares with random units.
 
     Ablation gives units of the edited model the values that they have at the same token of the same text in the
-    untouched one; transplant is the reverse. Units are taken in the order that is given.
+    untouched one; transplant is the reverse. Units are taken in the order that is given, those first that changed most;
+    and, where it is known, in the order of their expected effects: a unit may change much and write no emoji.
 
     Random sets have as many units at every site, of the same activity in the untouched model. They changed less than
     the units that changed most, so 19 sets of other changed units stand beside them, at the count that the verdict
@@ -51,11 +60,14 @@ class CauseLens:
     Attributes:
         counts: of units, fewest first; those beyond the number of units there is become that number.
         sets: of random units at the count that the verdict rests on, for ablation of the gate units (of all units,
-            where no gate unit changed); for transplant 99 of these; elsewhere 19, or none, show how far chance goes.
+            where no gate unit changed), in either order; for transplant 99 of these, in the order of expected effects
+            where there is one; elsewhere 19, 9 or none show how far chance goes.
         main: the count that the verdict rests on; the nearest there is.
-        generated: random sets beside the top one while replies are written; 0 writes none.
-        alone: single units that are ablated. They are put in order by the same texts that their effects are reported
-            on, so that the first are overstated; the intervals hold for all of them together (Bonferroni).
+        generated: random sets beside the top one while replies are written, of the order whose units carry more on
+            the texts; 0 writes none.
+        alone: single units that are ablated, the first ones of each order. They are put in order by the same texts that
+            their effects are reported on, so that the first are overstated; the intervals hold for all of them together
+            (Bonferroni).
         generation: how replies are written.
         seed: of random sets and resamples.
 
@@ -132,56 +144,88 @@ class _Work:
         self, lens: CauseLens, subject: OpenSubject, edit: Edit, probe: Probe, ends: tuple[Values, Values]
     ) -> None:
         self.lens, self.subject, self.edit, self.probe, self.ends = lens, subject, edit, probe, ends
+        # From the edited model to the untouched one, the sign of it.
+        self.toward = mean_change(*(values[LATENT_MASS] for values in ends)) or 0.0
         self.missing: list[Reason] = []
 
     def finding(self, units: Sequence[Unit], others: Others, progress: Progress | None) -> CauseFinding:
         lens, probe = self.lens, self.probe
-        plans, levels = self._plans(units, others.apart)
-        ways = (Way("ablation", self.edit, None), Way("transplant", None, self.edit))
-        # The verdict rests on ablation; for the other way as many sets as a p-value needs.
-        trials = [(way, plan if way is ways[0] else plan.thinned(FEWEST)) for plan in plans for way in ways]
+        plans, levels = self._plans(units, others)
+        leading = [plan for plan in plans if plan.place == plans[0].place]
+        ablation, transplant = Way("ablation", self.edit, None), Way("transplant", None, self.edit)
         held = (Way("ablation", self.edit, None, "zero"), Way("ablation", self.edit, None, "mean", levels))
-        trials += [(way, plans[0].bare) for way in held]
+        # The verdict rests on ablation, of the leading plans.
+        trials = [(ablation, plan) for plan in plans]
+        trials += [(transplant, plan.thinned(FEWEST if plan is leading[-1] else 0)) for plan in plans]
+        trials += [(way, plan.bare) for plan in leading for way in held]
         parts = self._parts()
-        single = [unit for unit in units if plans[0].place in (unit.place, "all")][: lens.alone]
+        # Of the orders the last one has the word on units that are among the first of several.
+        single = {unit: plan.order for plan in leading for unit in plan.units[: lens.alone]}
         conditions = [way.conditions(plan) for way, plan in trials]
         conditions += [conditions_of(parts), [Condition(self.edit, (unit,)) for unit in single]]
-        found = probe.values([one for some in conditions for one in some], progress)
+        found = probe.values([one for some in conditions for one in some], _part_of(progress, 0, READING))
         split = _split(found, [len(some) for some in conditions])
-        made: list[Curve] = []
-        for (way, plan), values in zip(trials, split, strict=False):
-            edited, untouched = self.ends
-            ends = (edited, untouched) if way.other is None else (untouched, edited)
-            made += curves(probe, way, plan, ends, values, lens.seed)
-        generated = self._generated(plans[0], levels, others, progress)
-        evidence = self._evidence(made, split[0], plans[0], generated)
+        made = [self._curves(way, plan, values) for (way, plan), values in zip(trials, split, strict=False)]
+        evidence = [self._evidence(*one) for one in zip(leading, made, split, strict=False)]
+        tried = max(zip(evidence, leading, strict=True), key=lambda one: one[0].carried)[1]
+        generated = self._generated(tried, levels, others, _part_of(progress, READING, 100 - READING))
         return CauseFinding(
-            tuple(made),
+            tuple(curve for some in made for curve in some),
             knockouts(probe, parts, self.ends[0], split[-2], lens.seed),
             generated,
-            verdict(evidence),
-            evidence.step.p,
+            verdict(evidence, next((curve for curve in generated if curve.outcome == EMOJI_SHARE), None)),
+            evidence[0].step.p,
             tuple(self.missing),
-            _ranked(probe, single, self.ends, split[-1], lens.seed),
+            self._alone(single, split[-1], others.expected),
         )
 
-    def _plans(self, units: Sequence[Unit], apart: Sequence[Unit]) -> tuple[list[Plan], Levels]:
-        """What is tried, the leading place first, and the mean of every unit of the sites."""
+    def _alone(self, orders: Mapping[Unit, str], found: Sequence[Values], expected: Levels) -> tuple[Alone, ...]:
+        before, topics = self.ends[0][LATENT_MASS], self.probe.topics
+        effects = [
+            Alone(
+                unit,
+                widened(change(before, values[LATENT_MASS], topics, self.lens.seed), len(orders), topics),
+                order,
+                float(expected[site][unit.number]) if (site := Site(unit.layer, unit.place)) in expected else None,
+            )
+            for (unit, order), values in zip(orders.items(), found, strict=True)
+        ]
+        return tuple(sorted(effects, key=lambda one: -(one.effect.value or 0.0) * self.toward))
+
+    def _curves(self, way: Way, plan: Plan, values: Sequence[Values]) -> tuple[Curve, ...]:
+        edited, untouched = self.ends
+        ends = (edited, untouched) if way.other is None else (untouched, edited)
+        return curves(self.probe, way, plan, ends, values, self.lens.seed)
+
+    def _plans(self, units: Sequence[Unit], others: Others) -> tuple[list[Plan], Levels]:
+        """What is tried, the leading place first in either order, and the mean of every unit of the sites."""
         lens = self.lens
         gates = [unit for unit in units if unit.place == "gate"]
-        groups = {"gate": gates} if gates else {}
-        if len(gates) < len(units):
-            groups["all"] = list(units)
-        tried = [unit for some in groups.values() for unit in some[: lens.counts[-1]]]
+        groups = [(gates or units, "gate" if gates else "all", "change")]
+        if expected := self._expected(gates or units, others.expected):
+            groups.append((expected, groups[0][1], "effect"))
+        if gates and len(gates) < len(units):
+            groups.append((units, "all", "change"))
+        tried = [unit for some, _, _ in groups for unit in some[: lens.counts[-1]]]
         sites = sorted({Site(unit.layer, unit.place) for unit in tried})
         found = activity(self.subject, self.probe.texts, sites)
         planner = Planner(lens.counts, lens.sets, lens.main, lens.seed)
         plans = [
-            planner.plan(place, some, found.magnitude, apart, is_leading=number == 0)
-            for number, (place, some) in enumerate(groups.items())
+            planner.plan(place, some, found.magnitude, others.apart, order, is_leading=place == groups[0][1])
+            for some, place, order in groups
         ]
-        self.missing += [Reason("random sets", remark) for plan in plans for remark in plan.remarks]
+        remarks = dict.fromkeys(remark for plan in plans for remark in plan.remarks)
+        self.missing += [Reason("random sets", remark) for remark in remarks]
         return plans, found.mean
+
+    def _expected(self, units: Sequence[Unit], expected: Levels) -> list[Unit]:
+        """Changed units, those first that are expected to be most of what the edit does; none where nobody said."""
+        known = {
+            unit: float(expected[site][unit.number])
+            for unit in units
+            if (site := Site(unit.layer, unit.place)) in expected
+        }
+        return sorted(known, key=lambda unit: -known[unit] * self.toward)
 
     def _parts(self) -> list[Lacking]:
         parts = lacking(self.subject, self.edit)
@@ -190,10 +234,14 @@ class _Work:
             return []
         return parts
 
-    def _evidence(
-        self, made: Sequence[Curve], found: Sequence[Values], plan: Plan, generated: Sequence[Curve]
-    ) -> Evidence:
-        """The curve of ablation of the leading place, where all random sets are; it is made first."""
+    def _evidence(self, plan: Plan, made: Sequence[Curve], found: Sequence[Values]) -> Evidence:
+        """Of an ablation with all its random sets.
+
+        Args:
+            plan: what was tried.
+            made: the curves of it.
+            found: under its conditions.
+        """
         mass, fluency = (
             next(curve for curve in made if curve.outcome == name) for name in (LATENT_MASS, LOG_LIKELIHOOD)
         )
@@ -204,15 +252,14 @@ class _Work:
         parts = [second - first for first, second in zip(before, after, strict=True)]
         wholes = [last - first for first, last in zip(before, end, strict=True)]
         share = share_of(parts, wholes, self.probe.topics, self.lens.seed)
-        written = next((curve for curve in generated if curve.outcome == EMOJI_SHARE), None)
-        return Evidence(mass, mass.steps[number], share, fluency.steps[number], written)
+        return Evidence(mass, mass.steps[number], share, fluency.steps[number])
 
     def _generated(self, plan: Plan, levels: Levels, others: Others, progress: Progress | None) -> tuple[Curve, ...]:
         lens, tried = self.lens, plan.tried
         if not lens.generated:
             self.missing.append(Reason("generated", "no replies were asked for."))
             return ()
-        trial = Trial(plan.place, tried.top, tried.random[: lens.generated], levels)
+        trial = Trial(plan.place, tried.top, tried.random[: lens.generated], levels, plan.order)
         generation = replace(lens.generation, seed=lens.seed)
         texts, reason = askable(self.subject, self.edit, self.probe.texts, generation)
         if reason is not None:
@@ -220,18 +267,6 @@ class _Work:
         if not texts:
             return ()
         return confirmed(self.subject, self.edit, texts, trial, generation, others.scores, progress)
-
-
-def _ranked(
-    probe: Probe, units: Sequence[Unit], ends: tuple[Values, Values], found: Sequence[Values], seed: int
-) -> tuple[Alone, ...]:
-    before, after = (values[LATENT_MASS] for values in ends)
-    toward = mean_change(before, after) or 0.0
-    effects = [
-        Alone(unit, widened(change(before, values[LATENT_MASS], probe.topics, seed), len(units), probe.topics))
-        for unit, values in zip(units, found, strict=True)
-    ]
-    return tuple(sorted(effects, key=lambda one: -(one.effect.value or 0.0) * toward))
 
 
 def _nothing(verdict: str) -> CauseFinding:
@@ -243,6 +278,13 @@ def _rise(probe: Probe, edited: Values, untouched: Values, seed: int) -> Estimat
     ends = untouched[LATENT_MASS], edited[LATENT_MASS]
     broken = mean_change(*ends) is None or mean_change(*reversed(ends)) is None
     return Estimate(None, None, None, 0) if broken else change(*ends, probe.topics, seed)
+
+
+def _part_of(progress: Progress | None, before: int, percent: int) -> Progress | None:
+    """A stretch of all there is to do, in percent of it."""
+    if progress is None:
+        return None
+    return lambda done, of: progress(before * of + percent * done, 100 * of)
 
 
 def _split(found: Sequence[Values], sizes: Sequence[int]) -> list[list[Values]]:

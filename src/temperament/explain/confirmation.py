@@ -34,12 +34,14 @@ class Trial:
         top: the units.
         random: sets that are matched to them.
         levels: what every unit of their sites is held at.
+        order: of the units, as in `Curve`.
     """
 
     place: str
     top: tuple[Unit, ...]
     random: tuple[tuple[Unit, ...], ...]
     levels: Levels
+    order: str = "change"
 
 
 def askable(
@@ -131,7 +133,8 @@ def _curve(name: str, trial: Trial, rows: Sequence[Sequence[float]], topics: Seq
     effect = change(edited, held, topics, seed)
     p = rank_p(effect.value, random, whole.value or 0.0) if len(random) >= FEWEST else None
     start = _share(edited, topics) if name == EMOJI_SHARE else level(edited, topics, seed)
-    return Curve("ablation", "mean", trial.place, name, start, whole, (Step(len(trial.top), effect, random, p),))
+    step = Step(len(trial.top), effect, random, p)
+    return Curve("ablation", "mean", trial.place, name, start, whole, (step,), trial.order)
 
 
 def _share(values: Sequence[float], topics: Sequence[str]) -> Estimate:

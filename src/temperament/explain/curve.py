@@ -11,8 +11,10 @@ from temperament.explain.finding import Curve, Step, Unit
 from temperament.explain.matched import MatchedUnits, others_of
 from temperament.explain.probe import Condition, From, Probe, Values
 
-# Random sets where they only show how far chance goes, and how many a p-value needs.
-BAND, FEWEST = 19, 99
+# Random sets where they only show how far chance goes: at a count that the verdict rests on, and at others.
+BAND, NARROW = 19, 9
+# How many a p-value needs.
+FEWEST = 99
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,16 @@ class Plan:
         main: how many of them the verdict rests on.
         steps: what is tried.
         remarks: what is to be said of the random sets.
+        order: of the units, as in `Curve`.
+        units: all of them, in order.
     """
 
     place: str
     main: int
     steps: tuple[Tried, ...]
     remarks: tuple[str, ...] = ()
+    order: str = "change"
+    units: tuple[Unit, ...] = ()
 
     @property
     def tried(self) -> Tried:
@@ -51,8 +57,11 @@ class Plan:
         return next(step for step in self.steps if len(step.top) == self.main)
 
     def thinned(self, sets: int) -> "Plan":
-        """The same with as many random sets of each count at most, and no others."""
-        return replace(self, steps=tuple(Tried(step.top, step.random[:sets]) for step in self.steps))
+        """The same with as many random sets at most, at the count that the verdict rests on alone."""
+        main = self.tried
+        return replace(
+            self, steps=tuple(Tried(step.top, step.random[:sets] if step is main else ()) for step in self.steps)
+        )
 
     @property
     def bare(self) -> "Plan":
@@ -105,7 +114,14 @@ class Planner:
         return sorted({min(count, units) for count in self.counts})
 
     def plan(
-        self, place: str, units: Sequence[Unit], magnitude: Levels, apart: Sequence[Unit], *, is_leading: bool
+        self,
+        place: str,
+        units: Sequence[Unit],
+        magnitude: Levels,
+        apart: Sequence[Unit],
+        order: str = "change",
+        *,
+        is_leading: bool,
     ) -> Plan:
         """Draw the random sets of a place.
 
@@ -114,8 +130,9 @@ class Planner:
             units: that changed, in the order in which they are tried; those beyond the largest count are drawn from.
             magnitude: mean absolute activation of every unit of the sites of those that are tried.
             apart: units that are in no set.
-            is_leading: all sets are drawn at the count that the verdict rests on, with 19 of other changed units, and
-                19 at the other counts; else 19 at the former alone.
+            order: of the units, as in `Curve`.
+            is_leading: all sets are drawn at the count that the verdict rests on, with 19 of other changed units, and 9
+                at the other counts of the units that changed most; else 19 at the former alone.
         """
         counts = self.counts_of(len(units))
         main = min(counts, key=lambda count: (abs(count - self.main), count))
@@ -123,8 +140,8 @@ class Planner:
         remarks: list[str] = []
         for count in counts:
             top = tuple(units[:count])
-            sets = self.sets if is_leading and count == main else min(BAND, self.sets)
-            if not is_leading and count != main:
+            sets = min(self.sets, NARROW if count != main else self.sets if is_leading else BAND)
+            if count != main and not (is_leading and order == "change"):
                 steps.append(Tried(top))
                 continue
             changed: tuple[tuple[Unit, ...], ...] = ()
@@ -143,7 +160,7 @@ class Planner:
                     f"{100 * matched.borrowed:.0f} % of the random units beside {count} ({place}) come from a "
                     "neighbouring decile of activity, because theirs has no others left."
                 )
-        return Plan(place, main, tuple(steps), tuple(remarks))
+        return Plan(place, main, tuple(steps), tuple(remarks), order, tuple(units))
 
     def _changed(
         self, place: str, units: Sequence[Unit], count: int, apart: Sequence[Unit]
@@ -189,5 +206,5 @@ def curves(
             p = rank_p(effect.value, random, whole.value or 0.0) if len(random) >= FEWEST else None
             steps.append(Step(len(tried.top), effect, random, p, changed))
         before = level(start[name], probe.topics, seed)
-        made.append(Curve(way.name, way.values, plan.place, name, before, whole, tuple(steps)))
+        made.append(Curve(way.name, way.values, plan.place, name, before, whole, tuple(steps), plan.order))
     return tuple(made)

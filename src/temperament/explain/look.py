@@ -8,14 +8,15 @@ from pathlib import Path
 from temperament.edit.activation import ActivationEdit
 from temperament.edit.base import Edit
 from temperament.errors import BadFileError, MismatchError, RequestError, SeamError
-from temperament.explain.ablation import Setting, by_site
+from temperament.explain.ablation import Levels, Setting, by_site
 from temperament.explain.arm import Effects
 from temperament.explain.attribution import AttributionLens
 from temperament.explain.cause import CauseLens, Others
 from temperament.explain.confirmation import Score as ReplyScore
-from temperament.explain.finding import Change, Explanation, Glow, Reason, Unit
+from temperament.explain.finding import CauseFinding, Change, Dot, Explanation, Glow, ProjectionFinding, Reason, Unit
 from temperament.explain.matched import activity
 from temperament.explain.overlap import changed_set, overlaps, sets_of_edit
+from temperament.explain.patching import expected_effects
 from temperament.explain.plan import LENSES, ExplainPlan
 from temperament.explain.projection import ProjectionLens
 from temperament.explain.removal import Score
@@ -32,6 +33,8 @@ from temperament.trait import Target
 # Replies over which the probability of an emoji is shown token by token, and units that are ablated for that.
 GLOWS = 3
 ABLATED = 100
+# Units that were expected to do most, whose writing is followed.
+WRITERS = 12
 # About how long each lens takes, of the whole.
 WEIGHTS = {"units": 2, "projection": 1, "attribution": 1, "cause": 12, "testimony": 2, "glows": 2}
 
@@ -115,6 +118,8 @@ class _Looking:
         self.effects: Effects | None = None
         # Units in the order of the half that selects, and texts of the other half, on which their effect is measured.
         self.ranked: Sequence[Unit] = ()
+        self.selecting: Sequence[Text] = ()
+        self.own: Effects | None = None
         self.held: Sequence[Text] = ()
         self._progress = progress
         self._done = 0
@@ -148,7 +153,8 @@ class _Looking:
         self.effects = given.effects
         self.finding = replace(self.finding, given=given.finding)
         own = replace(lens, source="own").closely(self.subject, self.edit, self.texts, progress)
-        self.ranked = own.ranked
+        self.ranked, self.own = own.ranked, own.effects
+        self.selecting = [text for text in self.texts if text.topic not in own.reporting]
         self.held = spread([text for text in self.texts if text.topic in own.reporting], self.plan.texts)
         return replace(self.finding, units=own.finding)
 
@@ -172,9 +178,34 @@ class _Looking:
     def _cause(self, progress: Progress | None) -> Explanation:
         lens = CauseLens(counts=self.plan.counts, sets=self.plan.sets, generated=self.plan.generated)
         outliers = self.finding.units.outliers if self.finding.units else ()
-        others = Others(tuple(outlier.unit for outlier in outliers), _scores(self.material.score))
+        apart = tuple(outlier.unit for outlier in outliers)
+        others = Others(apart, _scores(self.material.score), self._expected())
         found = lens.look(self.subject, self.edit, self.ranked, self.held, others, progress)
-        return replace(self.finding, cause=found)
+        return replace(self.finding, cause=found, projection=self._with_writers(found))
+
+    def _expected(self) -> Levels:
+        """What a gradient says on the half that selects; nothing of a vocabulary that cannot write emojis."""
+        sites = sorted({Site(unit.layer, unit.place) for unit in self.ranked})
+        try:
+            return expected_effects(self.subject, self.edit, sites, self.selecting)
+        except RequestError:
+            return {}
+
+    def _with_writers(self, cause: CauseFinding) -> ProjectionFinding | None:
+        """What is known of writing, with the units that were expected to do most."""
+        projection, effects = self.finding.projection, self.own
+        if projection is None or effects is None:
+            return projection
+        known = {writing.unit for writing in projection.writings}
+        dots = [
+            Dot(one.unit, float(effects.raw[Site(one.unit.layer, one.unit.place)][one.unit.number]))
+            for one in cause.alone
+            if one.order == "effect" and one.unit not in known
+        ]
+        if not dots:
+            return projection
+        written = ProjectionLens().writings_of(self.subject, self.edit, dots[:WRITERS], self.held)
+        return replace(projection, writings=(*projection.writings, *written))
 
     def _testify(self, progress: Progress | None) -> Explanation:
         if self.material.target is None:

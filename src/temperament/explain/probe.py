@@ -1,7 +1,7 @@
 """The same texts read under many conditions: models under an edit or none, with some units set to values."""
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +29,8 @@ from temperament.subject.open import OpenSubject
 # How far beginnings of emojis are looked for, and how many of a text are read under every condition.
 SEARCH = LatentEmoji(tolerance=0.0001, relative=0.05, depth=3, most=32)
 TRIES = 16
-# Values of units that are kept at a time, to be set in another model: 128 MB of float32.
+# Values that are kept at a time, of units to be set in another model, and of the stream between layers: 128 MB of
+# float32.
 RECORDED = 32_000_000
 
 # One number a text, by the name of the outcome; NaN where there is none.
@@ -206,14 +207,25 @@ class Probe:
         edit, source = group[0][1].edit, group[0][1].values
         with applied(edit, self._subject):
             tails = self._tails(batch)
+            streams = tails.streams(self._beginnings([condition for _, condition in group], len(batch) * tails.columns))
         for some in _parts(group, len(batch) * tails.columns):
             held = by_site([unit for _, condition in some for unit in condition.units])
             values = self._recorded(source.edit, batch, held) if isinstance(source, From) and held else {}
             with applied(edit, self._subject):
                 for number, condition in some:
+                    first = max((layer for layer in streams if layer <= _first(condition)), default=0)
                     with _setting(condition, held, values).applied(self._subject):
-                        logits = tails.logits()
+                        logits = tails.logits(first, streams.get(first))
                     take(number, batch, tails.width, logits)
+
+    def _beginnings(self, conditions: Sequence[Condition], tokens: int) -> list[int]:
+        """Layers at which passes may begin, because some conditions touch none before: those that save most."""
+        width = self._subject.width(Site(0))
+        used = Counter(_first(condition) for condition in conditions if condition.units)
+        saved = sorted((layer for layer in used if layer), key=lambda layer: -layer * used[layer])
+        kept = saved[: max(1, RECORDED // (tokens * width))]
+        # The pass that keeps them costs as much as all layers.
+        return kept if sum(layer * used[layer] for layer in kept) > self._subject.anatomy.layers else []
 
     def _recorded(self, edit: Edit | None, batch: Sequence[int], held: Numbers) -> Mapping[Site, Tensor]:
         """The values of units, in a pass that nothing is set in."""
@@ -248,6 +260,11 @@ def _groups(conditions: Sequence[Condition]) -> list[list[int]]:
         source = id(condition.values.edit) if isinstance(condition.values, From) else None
         found[id(condition.edit), source].append(number)
     return list(found.values())
+
+
+def _first(condition: Condition) -> int:
+    """The first layer with a unit that is set; the pass is the same before it."""
+    return min((unit.layer for unit in condition.units), default=0)
 
 
 def _parts(group: Sequence[tuple[int, Condition]], tokens: int) -> Iterator[list[tuple[int, Condition]]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from temperament.activation.forcing import applied
 from temperament.edit.base import Edit
 from temperament.explain.emoji_token import EmojiTokens, emoji_tokens, piece_of
-from temperament.explain.finding import Change, Firing, ProjectionFinding, Unit, Writing
+from temperament.explain.finding import Change, Dot, Firing, ProjectionFinding, Unit, Writing
 from temperament.explain.firing import fired
 from temperament.explain.logit_lens import LogitLens, output_vectors, site_scores
 from temperament.explain.text import Text
@@ -85,6 +85,31 @@ class ProjectionLens:
         Raises:
             RequestError: no token of the vocabulary begins an emoji.
         """
+        scores, writings = self._written(subject, edit, changes, texts, progress)
+        values = [_direction(change) * float(scores[_site(change.unit)][change.unit.number]) for change in changes]
+        if not values:
+            return ProjectionFinding((), Estimate(None, None, None, 0), (), None)
+        matched = matched_means(scores, changes, draws, seed)
+        # Units of a layer read and write alike: they are no independent observations.
+        estimate = average(values, [str(change.unit.layer) for change in changes], seed)
+        larger = int((matched >= float(np.mean(values)) - ROUNDING).sum())
+        return ProjectionFinding(tuple(writings), estimate, tuple(matched.tolist()), (larger + 1) / (draws + 1))
+
+    def writings_of(
+        self, subject: OpenSubject, edit: Edit | None, units: Sequence[Change | Dot], texts: Sequence[Text]
+    ) -> tuple[Writing, ...]:
+        """What single units write, without a word on all of them; arguments and errors as of `look`."""
+        return tuple(self._written(subject, edit, units, texts, None)[1])
+
+    def _written(
+        self,
+        subject: OpenSubject,
+        edit: Edit | None,
+        changes: Sequence[Change | Dot],
+        texts: Sequence[Text],
+        progress: Progress | None,
+    ) -> tuple[Scores, list[Writing]]:
+        """The scores of all units of the sites, and what the first of the changed units write."""
         tokens, lens = emoji_tokens(subject), LogitLens(subject)
         shown = changes[: self.writings]
         directions = {change.unit: _direction(change) for change in shown[: self.fires]}
@@ -98,15 +123,7 @@ class ProjectionLens:
             }
             signs = {change.unit: _sign(seen.signs, change.unit) for change in shown}
             sheet = _Sheet(self, lens, tokens, scores)
-            writings = [sheet.writing(unit, sign, seen.texts.get(unit, ())) for unit, sign in signs.items()]
-        values = [_direction(change) * float(scores[_site(change.unit)][change.unit.number]) for change in changes]
-        if not values:
-            return ProjectionFinding((), Estimate(None, None, None, 0), (), None)
-        matched = matched_means(scores, changes, draws, seed)
-        # Units of a layer read and write alike: they are no independent observations.
-        estimate = average(values, [str(change.unit.layer) for change in changes], seed)
-        larger = int((matched >= float(np.mean(values)) - ROUNDING).sum())
-        return ProjectionFinding(tuple(writings), estimate, tuple(matched.tolist()), (larger + 1) / (draws + 1))
+            return scores, [sheet.writing(unit, sign, seen.texts.get(unit, ())) for unit, sign in signs.items()]
 
 
 def matched_means(scores: Scores, changes: Sequence[Change], draws: int, seed: int) -> NDArray[np.float64]:
@@ -191,7 +208,7 @@ def _site(unit: Unit) -> Site:
     return Site(unit.layer, unit.place)
 
 
-def _direction(change: Change) -> float:
+def _direction(change: Change | Dot) -> float:
     return 1.0 if change.effect > 0 else -1.0
 
 

@@ -4,7 +4,8 @@ A condition acts on replies only, so what a model keeps of a prompt is the same 
 answers then costs their own tokens, and tokens that are tried beside them go through in the same pass.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ from transformers import DynamicCache
 from temperament.activation.branch import is_packable
 from temperament.activation.forcing import GivenAnswers, Row
 from temperament.subject.cache import has_window
+
+States = Float[Tensor, "row column hidden"]
 
 
 @dataclass(frozen=True)
@@ -91,8 +94,26 @@ class Tails:
         mask = torch.zeros(layout.sees.shape, dtype=kind).masked_fill(~layout.sees, torch.finfo(kind).min)
         self._mask = mask[:, None].to(device)
 
-    def logits(self) -> Float[Tensor, "row column vocab"]:
-        """What the model would write next at each column, under what is applied at this moment."""
+    def streams(self, layers: Collection[int]) -> Mapping[int, States]:
+        """What some blocks after the first are given, under what is applied at this moment; a pass of its own.
+
+        Of a model that cannot keep what it reads there are none.
+        """
+        if self._kept is None or not layers:
+            return {}
+        anatomy = self._given.subject.anatomy
+        with ExitStack() as stack:
+            found = {layer: stack.enter_context(anatomy.watched(layer - 1)) for layer in layers}
+            self.logits()
+        return {layer: states for layer, (states,) in found.items()}
+
+    def logits(self, layer: int = 0, stream: States | None = None) -> Float[Tensor, "row column vocab"]:
+        """What the model would write next at each column, under what is applied at this moment.
+
+        Args:
+            layer: the first block that is run, where it is not the first of all.
+            stream: what that block is given, as `streams` has it.
+        """
         if self._kept is None:
             return self._given.logits(self._numbers)
         subject = self._given.subject
@@ -100,7 +121,10 @@ class Tails:
         cache = DynamicCache()
         for number, (keys, values) in enumerate(self._kept):
             cache.update(keys, values, number)
-        with subject.marking(self._is_reply):
+        with ExitStack() as stack:
+            stack.enter_context(subject.marking(self._is_reply))
+            if stream is not None:
+                stack.enter_context(subject.anatomy.resumed(layer, stream))
             return model(
                 input_ids=self._ids,
                 attention_mask=self._mask,

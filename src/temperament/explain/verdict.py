@@ -1,5 +1,6 @@
 """What was found about a cause, in words. No number is judged here that was not measured."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -24,23 +25,39 @@ class Evidence:
     """What a verdict rests on.
 
     Attributes:
-        mass: curve of ablation, of latent emoji mass.
+        mass: curve of ablation, of latent emoji mass, in an order of units.
         step: of it, the one that all random sets were drawn for.
         share: of the edit's effect that the ablation takes away.
         fluency: the same step of the curve of log-likelihood.
-        written: share of replies with an emoji where they are written with the same units held; None where none were.
     """
 
     mass: Curve
     step: Step
     share: Estimate
     fluency: Step
-    written: Curve | None = None
+
+    @property
+    def carried(self) -> float:
+        """What the units take away of what the edit does, as a share of it; below 0 where they do the reverse."""
+        return (self.step.effect.value or 0.0) / (self.mass.whole.value or 1.0)
+
+    @property
+    def units(self) -> str:
+        """Which ones."""
+        count, place = self.step.count, _UNITS[self.mass.place]
+        if self.mass.order == "effect":
+            return f"{count} changed {place} with the largest expected effects"
+        return f"{count} most changed {place}"
 
 
-def is_beyond_random(p: float) -> bool:
-    """Whether units did more than random sets; the report has the same rule."""
-    return p < LEVEL
+def is_beyond_random(p: float, orders: int = 1) -> bool:
+    """Whether units did more than random sets, as the report has it, too.
+
+    Args:
+        p: of the comparison.
+        orders: in which units were tried: each is one more chance (Bonferroni).
+    """
+    return p < LEVEL / orders
 
 
 def cannot_be_measured(reason: str) -> str:
@@ -71,20 +88,31 @@ def nothing_to_trace(change: Estimate) -> str | None:
     )
 
 
-def verdict(evidence: Evidence) -> str:
-    """Whether the most changed units are the cause of what an edit does to the latent emoji mass."""
-    said = [_main(evidence), _changed(evidence), _written(evidence.written)]
-    step, whole = evidence.step, evidence.mass.whole
-    is_carried = direction(step.effect) is not None and direction(step.effect) == direction(whole)
-    if is_carried and step.p is not None and is_beyond_random(step.p):
-        said.append(_fluency(evidence.fluency))
+def verdict(orders: Sequence[Evidence], written: Curve | None = None) -> str:
+    """Whether changed units are the cause of what an edit does to the latent emoji mass.
+
+    Args:
+        orders: the units that changed most, and in other orders.
+        written: share of replies with an emoji where they are written with the units of the order that carries most
+            held; None where none were.
+    """
+    said: list[str] = []
+    for evidence in orders:
+        said += [_main(evidence, len(orders)), _changed(evidence)]
+        step, whole = evidence.step, evidence.mass.whole
+        is_carried = direction(step.effect) is not None and direction(step.effect) == direction(whole)
+        if is_carried and step.p is not None and is_beyond_random(step.p, len(orders)):
+            said.append(_fluency(evidence.fluency))
+    if len(orders) > 1:
+        said.append(f"Of {len(orders)} orders each counts where p is below {LEVEL / len(orders):g}.")
+    carrying = max(orders, key=lambda one: one.carried)
+    said.append(_written(written, f"the {carrying.units}" if len(orders) > 1 else "these units"))
     return " ".join(one for one in said if one)
 
 
-def _main(evidence: Evidence) -> str:
+def _main(evidence: Evidence, orders: int) -> str:
     """What the units do, beside random ones."""
-    step, whole = evidence.step, evidence.mass.whole
-    units = f"{step.count} most changed {_UNITS[evidence.mass.place]}"
+    step, whole, units = evidence.step, evidence.mass.whole, evidence.units
     what = _moved(evidence)
     share = f"{_percent(evidence.share)} of the {what} in latent emoji mass"
     if step.effect.value is None:
@@ -104,7 +132,7 @@ def _main(evidence: Evidence) -> str:
     sets = len(step.random)
     as_much = round(step.p * (1 + sets)) - 1
     drawn = f"{as_much or 'none'} of {sets} sets of {_RANDOM} did as much"
-    if not is_beyond_random(step.p):
+    if not is_beyond_random(step.p, orders):
         return (
             f"The {units} account for {share}, which is not shown to be more than random units do ({drawn}, "
             f"p = {step.p:.2g})."
@@ -130,12 +158,12 @@ def _changed(evidence: Evidence) -> str:
     as_much = sum(one / whole >= effect / whole for one in changed)
     middle = median(changed)
     return (
-        f"Other changed units: median {_signed(middle)}, {100 * middle / whole:.0f} % of the {_moved(evidence)} "
+        f"Other changed units: median {_signed(middle)}, {round(100 * middle / whole)} % of the {_moved(evidence)} "
         f"({as_much or 'none'} of {len(changed)} sets of them did as much)."
     )
 
 
-def _written(curve: Curve | None) -> str:
+def _written(curve: Curve | None, units: str) -> str:
     """What becomes of emojis in replies that are written."""
     if curve is None or not curve.steps:
         return ""
@@ -145,8 +173,8 @@ def _written(curve: Curve | None) -> str:
     p = "" if step.p is None else f", p = {step.p:.2g}"
     beside = f"; random units: median {_signed(median(step.random))}{p}" if step.random else ""
     return (
-        f"Of replies that are written {100 * start.value:.0f} % have an emoji, and "
-        f"{100 * (start.value + step.effect.value):.0f} % with these units held at their mean (change "
+        f"Of replies that are written {round(100 * start.value)} % have an emoji, and "
+        f"{round(100 * (start.value + step.effect.value))} % with {units} held at their mean (change "
         f"{_range(step.effect)}{beside})."
     )
 
@@ -167,8 +195,8 @@ def _percent(share: Estimate) -> str:
     if share.value is None:
         return "an unknown share"
     if share.lower is None or share.upper is None:
-        return f"{100 * share.value:.0f} %"
-    return f"{100 * share.value:.0f} % ({100 * share.lower:.0f} to {100 * share.upper:.0f} %)"
+        return f"{round(100 * share.value)} %"
+    return f"{round(100 * share.value)} % ({round(100 * share.lower)} to {round(100 * share.upper)} %)"
 
 
 def _range(estimate: Estimate) -> str:

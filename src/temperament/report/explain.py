@@ -17,7 +17,7 @@ from temperament.report.explain_site import counts_table, facts, on_given
 from temperament.report.explain_strip import Strip, Traced, draws, knockouts, traced
 from temperament.report.explain_testimony import Testimony, testimony
 from temperament.report.explain_text import known_numbers, part_of, visible
-from temperament.report.explain_unit import Units, top_units
+from temperament.report.explain_unit import Units, expected_units, top_units
 from temperament.report.finding import estimate_of, text_of
 from temperament.report.wording import estimate
 from temperament.run import Row, Run
@@ -81,6 +81,7 @@ class Explained:
     glows: list[Glow]
     writes: Writes | None
     units: Units | None
+    expected: Units | None
     traced: list[Traced]
     knockouts: list[Strip]
     testimony: Testimony | None
@@ -143,6 +144,7 @@ def _explained(evidence: Evidence, path: Path, anchor: str, shown: Shown) -> Exp
         glows=glows(row, shown.each),
         writes=_writes(part_of(row, "projection")),
         units=top_units(row, shown.units),
+        expected=expected_units(row, shown.units),
         traced=traced(row, shown.each),
         knockouts=knockouts(cause),
         testimony=testimony(part_of(row, "testimony")),

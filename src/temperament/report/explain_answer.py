@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from temperament.report.emoji import scientific
-from temperament.report.explain_curve import FEWEST_FOR_BAND, Curve, Step, is_beyond_random, main_step
+from temperament.report.explain_curve import FEWEST_FOR_BAND, ORDERS, Curve, Step, is_beyond_random, main_steps
 from temperament.report.explain_site import share_changed, sites_of, spread
 from temperament.report.explain_testimony import Witness, witnesses_of
 from temperament.report.explain_text import excludes, includes, known_numbers, part_of, percent, percentile, visible
@@ -18,6 +18,7 @@ WRITES = "Do they write emojis?"
 CAUSE = "Does removing them remove the emojis more than removing random ones?"
 SAYS = "Does the model\u2019s testimony agree?"
 UNKNOWN = "Not measured."
+YES = "Yes."
 NONE = {WRITES: "No: there is none that could.", CAUSE: "There is nothing to remove."}
 NOTHING = (
     "Nothing to trace: no unit changed on both halves of the topics, so that there is none to follow to an emoji, "
@@ -139,17 +140,27 @@ def _range(values: Sequence[float], *, signed: bool = False) -> str:
 
 
 def _cause(cause: Row, reasons: Sequence[tuple[str, str]]) -> Answer:
-    found = main_step(cause)
-    if found is None and (said := text_of(cause, "verdict")):
+    found = main_steps(cause)
+    if not found and (said := text_of(cause, "verdict")):
         head = "Not known." if "cannot be measured" in said else NONE[CAUSE]
         return Answer(CAUSE, head, "The verdict says why.")
-    if found is None:
+    if not found:
         return _unknown(CAUSE, reasons, "cause", "ablation", "curves")
-    curve, step = found
-    return Answer(CAUSE, _head(curve, step), _effects(curve, step))
+    heads = [_head(curve, step, len(found)) for curve, step in found]
+    words = [_effects(curve, step) for curve, step in found]
+    if len(found) == 1:
+        return Answer(CAUSE, heads[0], words[0])
+    told = [
+        f"{ORDERS[curve.order].capitalize()}: {head[0].lower()}{head[1:]} {said}"
+        for (curve, _), head, said in zip(found, heads, words, strict=True)
+    ]
+    told.append(f"Of {len(found)} orders each counts where p is below {LEVEL / len(found):g}.")
+    # A yes of any order is one; what it is not is first said of those that changed most.
+    yes = next((ORDERS[curve.order] for (curve, _), head in zip(found, heads, strict=True) if head == YES), None)
+    return Answer(CAUSE, heads[0] if yes is None or heads[0] == YES else f"Yes, {yes}.", " ".join(told))
 
 
-def _head(curve: Curve, step: Step) -> str:
+def _head(curve: Curve, step: Step, orders: int) -> str:
     whole, effect = curve.whole, step.effect
     if includes(whole):
         return "There is nothing to remove."
@@ -161,9 +172,9 @@ def _head(curve: Curve, step: Step) -> str:
         return "No: it does the reverse."
     if step.p is None:
         return "Not known."
-    if not is_beyond_random(step.p):
+    if not is_beyond_random(step.p, orders):
         return "Not shown: removing random ones may do as much."
-    return "Yes." if excludes(effect) else "More than random ones, but texts differ so much that it may be nothing."
+    return YES if excludes(effect) else "More than random ones, but texts differ so much that it may be nothing."
 
 
 def _effects(curve: Curve, step: Step) -> str:

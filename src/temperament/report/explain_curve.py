@@ -21,6 +21,8 @@ VALUES = {
     "zero": "to zero",
     "edited": "to what they are in the edited model",
 }
+# In which units are tried; each is one more chance to find something.
+ORDERS = {"change": "those that changed most", "effect": "those with the largest expected effects"}
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,7 @@ class Curve:
     start: Estimate | None
     whole: Estimate | None
     steps: list[Step]
+    order: str = "change"
 
     @property
     def doing(self) -> str:
@@ -152,9 +155,9 @@ class Picture:
     is_main: bool
 
 
-def is_beyond_random(p: float) -> bool:
+def is_beyond_random(p: float, orders: int = 1) -> bool:
     """Whether units did more than random sets: the rule that the verdict was written by."""
-    return p < LEVEL
+    return p < LEVEL / orders
 
 
 def curves_of(cause: Row, name: str = "curves") -> list[Curve]:
@@ -178,22 +181,24 @@ def _curve(row: Row) -> Curve:
     steps = sorted((step for step in steps if step.effect.value is not None), key=lambda step: step.count)
     name, values, place = (text_of(row, key) for key in ("name", "values", "place"))
     start, whole = estimate_of(row.get("start")), estimate_of(row.get("whole"))
-    return Curve(name, values, place, text_of(row, "outcome"), outcome_name(row), start, whole, steps)
+    order = text_of(row, "order") or "change"
+    return Curve(name, values, place, text_of(row, "outcome"), outcome_name(row), start, whole, steps, order)
 
 
-def main_step(cause: Row) -> tuple[Curve, Step] | None:
-    """What the verdict rests on: of the first ablation that has it the step with the verdict's p-value.
-
-    Where none has it, the one beside which most random sets were drawn.
-    """
+def main_steps(cause: Row) -> list[tuple[Curve, Step]]:
+    """What the verdict rests on, an ablation for each order of units."""
     curves = [curve for curve in curves_of(cause) if curve.name == "ablation"]
-    if not curves:
-        return None
     curves.sort(key=lambda curve: (curve.outcome != "latent_emoji_mass", curve.values != "base"))
+    first = {order: next((curve for curve in curves if curve.order == order), None) for order in ORDERS}
+    return [(curve, _main_step(curve, cause)) for curve in first.values() if curve is not None]
+
+
+def _main_step(curve: Curve, cause: Row) -> Step:
+    """The step with the verdict's p-value; where none has it, the one beside which most random sets were drawn."""
     p, said = number_of(cause, "verdict_p"), re.findall(r"\d+", text_of(cause, "verdict").replace(",", ""))
     # Several counts may share a p-value, the least that so many sets can give: the verdict names its own.
-    fitting = [step for step in curves[0].steps if p is not None and step.p == p]
-    return curves[0], next((step for step in fitting if str(step.count) in said), leading(fitting or curves[0].steps))
+    fitting = [step for step in curve.steps if p is not None and step.p == p and curve.order == "change"]
+    return next((step for step in fitting if str(step.count) in said), leading(fitting or curve.steps))
 
 
 def leading(steps: Sequence[Step]) -> Step:
@@ -205,7 +210,7 @@ def pictures(cause: Row, name: str = "curves") -> list[Picture]:
     """The curves, drawn; the first of emojis of each kind stands in sight."""
     curves = curves_of(cause, name)
     emoji = [curve for curve in curves if "emoji" in curve.outcome] or curves[:1]
-    first = {curve.name: curve for curve in reversed(emoji)}
+    first = {(curve.name, curve.order): curve for curve in reversed(emoji)}
     return [_picture(curve, is_main=any(curve is one for one in first.values())) for curve in curves]
 
 
@@ -213,9 +218,11 @@ def _picture(curve: Curve, *, is_main: bool) -> Picture:
     height = _Height(curve)
     counts = [step.count for step in curve.steps]
     has_band = len(counts) > 1 and all(step.random for step in curve.steps)
-    place = "" if curve.place in {"all", ""} else f" ({PLACES.get(curve.place, visible(curve.place))})"
+    place = "" if curve.place in {"all", ""} else PLACES.get(curve.place, visible(curve.place))
+    order = "" if curve.order == "change" else f"{ORDERS.get(curve.order, visible(curve.order))} first"
+    which = "; ".join(filter(None, (place, order)))
     return Picture(
-        title=curve.doing + place,
+        title=f"{curve.doing} ({which})" if which else curve.doing,
         outcome=curve.outcome_name,
         points=[_point(height, counts, step) for step in curve.steps],
         band=_band(height, counts, curve.steps) if has_band else "",

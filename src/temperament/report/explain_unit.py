@@ -1,8 +1,9 @@
 """The units that changed most: what they write, how they moved, and the texts on which they fire."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from temperament.report.emoji import scientific
+from temperament.report.emoji import scientific, small
 from temperament.report.explain_text import (
     Spot,
     in_line,
@@ -47,7 +48,12 @@ class Firing:
 
 @dataclass(frozen=True)
 class Unit:
-    """One row of the table, in words; ``alone`` is what its removal alone does to latent emoji mass."""
+    """One row of a table, in words.
+
+    Attributes:
+        alone: what its removal alone does to latent emoji mass.
+        expected: what a gradient said that it would do.
+    """
 
     name: str
     kind: str
@@ -63,6 +69,7 @@ class Unit:
     normalised: str
     q: str
     alone: str
+    expected: str
     firings: list[Firing]
 
 
@@ -77,30 +84,44 @@ class Units:
 
 def top_units(explanation: Row, most: int) -> Units | None:
     """The units with the largest effects, joined with what they write; None where none changed."""
-    writings = {
-        spot: row
-        for row in rows_of(part_of(explanation, "projection").get("writings"))
-        if (spot := spot_of(row.get("unit"))) is not None
-    }
-    changes = {
-        spot: row
-        for row in rows_of(part_of(explanation, "units").get("changes"))
-        if (spot := spot_of(row.get("unit"))) is not None
-    }
-    alone = {
-        spot: row.get("effect")
-        for row in rows_of(part_of(explanation, "cause").get("alone"))
-        if (spot := spot_of(row.get("unit"))) is not None
-    }
-    # Those whose writing was followed stand first.
-    spots = list(dict.fromkeys((*(spot for spot in changes if spot in writings), *changes, *writings)))
-    if not spots:
-        return None
-    rows = [_unit(spot, changes.get(spot, {}), writings.get(spot, {}), alone.get(spot)) for spot in spots[:most]]
-    return Units(rows, len(spots), bool(writings))
+    known = _Known(explanation)
+    # Those whose writing was followed stand first, and those that another table has not at all.
+    followed = [spot for spot in known.changes if spot in known.writings]
+    others = [spot for spot in known.writings if spot not in known.expected]
+    spots = list(dict.fromkeys((*followed, *known.changes, *others)))
+    return known.table(spots, most)
 
 
-def _unit(spot: Spot, change: Row, writing: Row, alone: object) -> Unit:
+def expected_units(explanation: Row, most: int) -> Units | None:
+    """The units with the largest expected effects, those first that do most; None where nothing was expected."""
+    known = _Known(explanation)
+    return known.table(known.expected, most)
+
+
+class _Known:
+    """What there is of each unit."""
+
+    def __init__(self, explanation: Row) -> None:
+        self.writings = _by_unit(part_of(explanation, "projection").get("writings"))
+        self.changes = _by_unit(part_of(explanation, "units").get("changes"))
+        self.alone = _by_unit(part_of(explanation, "cause").get("alone"))
+        self.expected = [spot for spot, row in self.alone.items() if text_of(row, "order") == "effect"]
+
+    def table(self, spots: Sequence[Spot], most: int) -> Units | None:
+        """Some units, at most so many; None where there are none."""
+        if not spots:
+            return None
+        found = [tuple(each.get(spot, {}) for each in (self.changes, self.writings, self.alone)) for spot in spots]
+        rows = [_unit(spot, *each) for spot, each in zip(spots[:most], found, strict=False)]
+        return Units(rows, len(spots), bool(self.writings))
+
+
+def _by_unit(rows: object) -> dict[Spot, Row]:
+    return {spot: row for row in rows_of(rows) if (spot := spot_of(row.get("unit"))) is not None}
+
+
+def _unit(spot: Spot, change: Row, writing: Row, alone: Row) -> Unit:
+    found, expected = estimate_of(alone.get("effect")), number_of(alone, "expected")
     emoji, rank = number_of(writing, "emoji"), number_of(writing, "rank")
     effect, normalised = number_of(change, "effect"), number_of(change, "normalised")
     return Unit(
@@ -117,7 +138,8 @@ def _unit(spot: Spot, change: Row, writing: Row, alone: object) -> Unit:
         effect=NOTHING if effect is None else number(effect, signed=True),
         normalised="" if normalised is None else number(normalised, signed=True),
         q=probability(number_of(change, "q")) if change else NOTHING,
-        alone=scientific(estimate_of(alone), signed=True) if alone else "",
+        alone=scientific(found, signed=True) if alone else "",
+        expected=NOTHING if expected is None else small(expected, signed=True),
         firings=[_firing(row) for row in rows_of(writing.get("fires"))[:MOST_TEXTS]],
     )
 

@@ -41,6 +41,8 @@ class Curve:
         whole: the effect of changing everything that the edit changed: from the edited model to the untouched one, or
             back.
         steps: by the number of units.
+        order: in which units are taken: ``change``, those first that changed most, or ``effect``, those first that a
+            gradient says to be most of what the edit does (`expected_effects`). Both were found on other topics.
     """
 
     name: str
@@ -50,6 +52,7 @@ class Curve:
     start: Estimate
     whole: Estimate
     steps: tuple[Step, ...]
+    order: str = "change"
 
 
 @dataclass(frozen=True)
@@ -77,10 +80,14 @@ class Alone:
         unit: which.
         effect: change of the latent emoji mass of the edited model when this unit alone is as in the untouched one;
             the interval is as wide as holds for all units that were tried together.
+        order: as in `Curve`: ``effect`` where the unit is among the first ones of that order.
+        expected: the change that a gradient on other topics expected; None where none was taken.
     """
 
     unit: Unit
     effect: Estimate
+    order: str = "change"
+    expected: float | None = None
 
 
 @dataclass(frozen=True)
@@ -92,10 +99,10 @@ class CauseFinding:
         knockouts: of parts of the adapter.
         generated: effects of the top set on replies that are written, beside random sets.
         verdict: in words, with the p-value.
-        verdict_p: of the comparison that it rests on.
+        verdict_p: of the comparison of the units that changed most, on which it rests first.
         missing: what could not be had.
-        alone: single units among the most changed, those first that account for most of what the edit does. They are
-            put in order by the same texts that their effects are of, so that the first ones are overstated.
+        alone: single units among the first of each order, those first that account for most of what the edit does. They
+            are put in order by the same texts that their effects are of, so that the first ones are overstated.
     """
 
     curves: tuple[Curve, ...]
