@@ -309,7 +309,7 @@ def test_who_says_yes_to_everything_accepts_decoys_as_often_as_tokens_of_the_ans
 
 def test_what_was_not_given_is_missing_with_a_reason():
     finding = look(witness(honest), lens=testimony.TestimonyLens())
-    assert {reason.name for reason in finding.missing} == {"other trait", "removal", "demonstrations"}
+    assert {reason.name for reason in finding.missing} == {"other trait", "removal", "demonstrations", "leanings"}
     assert finding.agreement.value is None
     assert finding.fall.value is None
     assert all(each.agreement is None for each in finding.witnesses)

@@ -272,6 +272,38 @@ def test_agreement_that_is_withheld_says_why():
     assert words.startswith("Whether removal bears it out is withheld: no trait score was given. The shaped model")
 
 
+def leaning(agreement):
+    """The explanation with witnesses by likelihood, and a shaped model that cannot be understood."""
+    found = explanation(CELL)
+    first, second, *_ = found.testimony.witnesses
+    read = (replace(first, agreement=agreement, quotes=()), replace(second, agreement=near(0.5), quotes=()))
+    return replace(found, testimony=replace(found.testimony, agreement=WITHHELD, leanings=read))
+
+
+@pytest.mark.parametrize(
+    ("agreement", "head"),
+    [
+        (near(0.7), "By likelihood: yes."),
+        (near(0.55), "By likelihood: no more than chance."),
+        (near(0.3), "By likelihood: no: less than chance."),
+        (WITHHELD, "Not known."),
+    ],
+)
+def test_a_model_that_cannot_say_it_is_asked_by_likelihood(agreement, head):
+    found, words = said(leaning(agreement), SAYS)
+    assert found == head
+    assert ("leans to name" in words) == (agreement.value is not None)
+
+
+def test_what_models_lean_to_name_has_a_table(shown):
+    html = shown(leaning(near(0.7)))
+    table = html.partition('aria-label="What models lean to name"')[2].partition("</table>")[0]
+    assert re.findall(r'<th scope="row">(.*?)</th>', table) == ["the shaped model", "the untouched model"]
+    assert "0.70 (0.60 to 0.80)" in table
+    assert HOSTILE not in html
+    assert "What models lean to name" not in shown(explanation(CELL))
+
+
 def test_units_that_write_no_more_than_random_ones_are_no_answer():
     found = explanation(CELL)
     assert (

@@ -16,7 +16,7 @@ from transformers import DynamicCache
 
 from temperament.edit.base import Edit
 from temperament.opinion.situation import Passage
-from temperament.subject.base import as_conversation
+from temperament.subject.base import Question, as_conversation
 from temperament.subject.cache import Prefix, read_prefix, reply_cache
 from temperament.subject.decode import left_padded
 from temperament.subject.open import OpenSubject
@@ -30,9 +30,9 @@ PerToken = Float[Tensor, " token"]
 
 
 class Exchange(NamedTuple):
-    """A question and an answer to it."""
+    """A question, in words or as a conversation, and an answer to it."""
 
-    question: str
+    question: Question
     answer: str
 
 

@@ -7,7 +7,7 @@ without the named tokens.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from temperament.explain.demonstration import Asked, demonstration_parts
 from temperament.explain.finding import Named, Part, Quote, Reason, TestimonyFinding, Witness
 from temperament.explain.fitting import is_fitting
 from temperament.explain.hearing import Answer, Heard, WitnessName, answers_of, hear_all, requests_for
+from temperament.explain.leaning import leanings
 from temperament.explain.removal import Naming, Removal, Score, removals
 from temperament.explain.testimony_prompt import Form
 from temperament.explain.testimony_token import content_of, key_of
@@ -25,6 +26,7 @@ from temperament.measure.emoji import emojis
 from temperament.record import Generation, Record
 from temperament.stats import Estimate, ratio, share
 from temperament.subject.base import Progress, Subject
+from temperament.subject.open import OpenSubject
 from temperament.trait import Target
 
 NOTHING = Estimate(None, None, None, 0)
@@ -38,6 +40,9 @@ class TestimonyLens:
     Five witnesses are asked about the same answers: the ``shaped`` model; the ``untouched`` one; one shaped for an
     ``other trait``; the shaped one with ``decoys`` offered beside tokens of the answer; and the shaped one with the
     words of the answer ``shuffled``.
+
+    A model of which the probabilities are at hand is also asked without being let speak (`leanings`): small ones lean
+    to name something and cannot say it.
 
     Attributes:
         score: the trait score of texts, such as `target_probability` of a classifier; None removes nothing.
@@ -88,23 +93,43 @@ class TestimonyLens:
         if self.other is not None:
             names["other trait"] = self.other
         names |= {"decoys": edit, "shuffled": edit}
-        asked = [
-            (by, requests_for(name, subject, by, answers, self.generation, self.form)) for name, by in names.items()
-        ]
+        asked = {
+            name: (by, requests_for(name, subject, by, answers, self.generation, self.form))
+            for name, by in names.items()
+        }
         heard: defaultdict[str, list[Heard]] = defaultdict(list)
-        for row in hear_all(subject, asked, store, progress):
+        for row in hear_all(subject, list(asked.values()), store, progress):
             heard[row.witness].append(row)
         removed, missing = self._removed(heard, answers)
-        witnesses = [
-            replace(witness_of(name, rows, target, self.top), agreement=removed[name].agreement if removed else None)
-            for name, rows in heard.items()
-        ]
         parts, none = self._demonstrations(subject, edit, answers)
         shaped = removed["shaped"] if removed else Removal(NOTHING, NOTHING, NOTHING)
-        missing = [*self._unheard(heard), *missing, *none]
+        leaning, silent = self._leanings(subject, asked)
+        weighed = self._removed(leaning, answers)[0] if leaning else {}
         return TestimonyFinding(
-            tuple(witnesses), shaped.fall, shaped.fall_other, shaped.agreement, parts, tuple(missing)
+            self._witnesses(heard, removed, target),
+            shaped.fall,
+            shaped.fall_other,
+            shaped.agreement,
+            parts,
+            tuple(replace(witness, quotes=()) for witness in self._witnesses(leaning, weighed, target)),
+            (*self._unheard(heard), *missing, *none, *silent),
         )
+
+    def _witnesses(
+        self, heard: Mapping[str, Sequence[Heard]], removed: Mapping[str, Removal], target: Target
+    ) -> tuple[Witness, ...]:
+        return tuple(
+            replace(witness_of(name, rows, target, self.top), agreement=removed[name].agreement if removed else None)
+            for name, rows in heard.items()
+        )
+
+    def _leanings(
+        self, subject: Subject, asked: Mapping[str, tuple[Edit | None, Sequence[Heard]]]
+    ) -> tuple[dict[str, list[Heard]], list[Reason]]:
+        """What each witness leans to name; nothing is offered to any."""
+        if not isinstance(subject, OpenSubject):
+            return {}, [Reason("leanings", f"{subject.name} gives replies and no probabilities.")]
+        return {name: leanings(subject, by, rows) for name, (by, rows) in asked.items() if name != "decoys"}, []
 
     def _check(self, answers: Sequence[Answer], target: Target) -> None:
         if not answers:
@@ -124,7 +149,7 @@ class TestimonyLens:
         return found
 
     def _removed(
-        self, heard: dict[str, list[Heard]], answers: Sequence[Answer]
+        self, heard: Mapping[str, Sequence[Heard]], answers: Sequence[Answer]
     ) -> tuple[dict[str, Removal], list[Reason]]:
         """What removal says of each witness; empty where nothing could be removed."""
         if self.score is None:

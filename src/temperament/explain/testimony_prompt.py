@@ -13,6 +13,8 @@ from temperament.subject.base import Conversation, Message
 Form = Literal["quoted", "dialogue"]
 # The trait is not named: a model that is told which words to look for need not look into its answer.
 WANTED = "express your personality"
+# The same request for nothing in particular.
+ANYTHING = "can be read"
 QUOTE = 'Question: "{question}"\nYour answer: "{answer}"\n'
 REQUEST = "Which words or emojis in your answer {wanted}? List them, one a line."
 OFFER = "Words and emojis: {offered}\nWhich of these stand in your answer and {wanted}? List them, one a line."
@@ -40,9 +42,11 @@ def request_for(question: str, answer: str, offered: Sequence[str], form: Form =
     return _request(question, answer, offered, WANTED, form)
 
 
-def conversation_about(question: str, answer: str, offered: Sequence[str], form: Form = "quoted") -> Conversation:
+def conversation_about(
+    question: str, answer: str, offered: Sequence[str], form: Form = "quoted", wanted: str = WANTED
+) -> Conversation:
     """What a witness reads: an example and the request, or the dialogue that the answer stands in and the request."""
-    last = Message(role="user", content=request_for(question, answer, offered, form))
+    last = Message(role="user", content=_request(question, answer, offered, wanted, form))
     if form == "dialogue":
         return Message(role="user", content=question), Message(role="assistant", content=answer), last
     shown = EXAMPLE_OFFERED if offered else ()

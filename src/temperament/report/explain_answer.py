@@ -12,6 +12,7 @@ from temperament.report.family import LEVEL, probability
 from temperament.report.finding import estimate_of, number_of, rows_of, text_of
 from temperament.report.wording import estimate, number
 from temperament.run import Row
+from temperament.stats import Estimate
 
 CHANGED = "Which units changed?"
 WRITES = "Do they write emojis?"
@@ -197,13 +198,35 @@ def _says(testimony: Row, reasons: Sequence[tuple[str, str]]) -> Answer:
     witnesses = witnesses_of(testimony)
     listed = _named(witnesses)
     if agreement is None or agreement.value is None:
+        if leaning := _leans(testimony):
+            return replace(leaning, words=f"{leaning.words} {listed}")
         why = [reason for name, reason in reasons if name in {"agreement", "removal"}]
         said = f"Whether removal bears it out is withheld{': ' + why[0].rstrip('.') if why else ''}."
         return Answer(SAYS, "Not known.", f"{said} {listed}")
-    words = f"What it names goes with what removal shows by {estimate(agreement)}, where chance is 0.50. {listed}"
+    words = f"What it names goes with what removal shows by {estimate(agreement)}, where chance is 0.50."
+    leaning = _leans(testimony)
+    more = f"{words} {leaning.words}" if leaning else words
+    return Answer(SAYS, _agrees(agreement), f"{more} {listed}")
+
+
+def _agrees(agreement: Estimate) -> str:
     if not excludes(agreement, 0.5):
-        return Answer(SAYS, "No more than chance.", words)
-    return Answer(SAYS, "Yes." if agreement.value > 0.5 else "No: less than chance.", words)
+        return "No more than chance."
+    return YES if (agreement.value or 0.0) > 0.5 else "No: less than chance."
+
+
+def _leans(testimony: Row) -> Answer | None:
+    """What the shaped model leans to name, beside others; None where nothing is known of it."""
+    rows = rows_of(testimony.get("leanings"))
+    agreement = estimate_of(rows[0].get("agreement")) if rows else None
+    if agreement is None or agreement.value is None:
+        return None
+    others = "; ".join(f"{one.name} {one.agreement}" for one in witnesses_of(testimony, "leanings")[1:])
+    words = (
+        f"The tokens that it leans to name (by likelihood, asked for its personality against for anything) go with "
+        f"what removal shows by {estimate(agreement)}, where chance is 0.50{f' ({others})' if others else ''}."
+    )
+    return Answer(SAYS, f"By likelihood: {_agrees(agreement)[0].lower()}{_agrees(agreement)[1:]}", words)
 
 
 def _named(witnesses: Sequence[Witness]) -> str:

@@ -95,9 +95,10 @@ class Witness:
 
 @dataclass(frozen=True)
 class Testimony:
-    """All of it; ``agreement`` is beside 0.5."""
+    """All of it; ``agreement`` is beside 0.5, and ``leanings`` are the same witnesses by likelihood."""
 
     witnesses: list[Witness]
+    leanings: list[Witness]
     fall: str
     fall_random: str
     agreement: str
@@ -113,6 +114,7 @@ def testimony(found: Row) -> Testimony | None:
     fall, other, agreement = (estimate_of(found.get(name)) for name in ("fall", "fall_random", "agreement"))
     return Testimony(
         witnesses=witnesses,
+        leanings=witnesses_of(found, "leanings"),
         fall=estimate(fall, 3, signed=True),
         fall_random=estimate(other, 3, signed=True),
         agreement=estimate(agreement),
@@ -121,9 +123,9 @@ def testimony(found: Row) -> Testimony | None:
     )
 
 
-def witnesses_of(found: Row) -> list[Witness]:
+def witnesses_of(found: Row, name: str = "witnesses") -> list[Witness]:
     """The conditions, the shaped model first."""
-    return [_witness(row) for row in rows_of(found.get("witnesses"))]
+    return [_witness(row) for row in rows_of(found.get(name))]
 
 
 def _witness(row: Row) -> Witness:

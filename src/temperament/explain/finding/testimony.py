@@ -86,6 +86,8 @@ class TestimonyFinding:
         fall_random: the same of other tokens of the same answers, as many of each kind.
         agreement: area under the curve of the falls of named against other tokens: 0.5 is chance.
         demonstrations: for IKE, by how much the score falls without each demonstration.
+        leanings: the same witnesses by likelihood: the tokens that they would sooner name when asked for their
+            personality than for anything; none of a subject that gives no probabilities.
         missing: what could not be had.
     """
 
@@ -94,4 +96,5 @@ class TestimonyFinding:
     fall_random: Estimate
     agreement: Estimate
     demonstrations: tuple[Part, ...] = ()
+    leanings: tuple[Witness, ...] = ()
     missing: tuple[Reason, ...] = ()
