@@ -42,6 +42,18 @@ class Evidence:
         return (self.step.effect.value or 0.0) / (self.mass.whole.value or 1.0)
 
     @property
+    def is_reverse(self) -> bool:
+        """The units take what the edit does further."""
+        return direction(self.step.effect) is not None and direction(self.step.effect) == -(
+            direction(self.mass.whole) or 0
+        )
+
+    def is_carried(self, orders: int) -> bool:
+        """What the edit does is shown to rest on the units, more than on random ones, of as many orders."""
+        is_same = direction(self.step.effect) is not None and direction(self.step.effect) == direction(self.mass.whole)
+        return is_same and self.step.p is not None and is_beyond_random(self.step.p, orders)
+
+    @property
     def units(self) -> str:
         """Which ones."""
         count, place = self.step.count, _UNITS[self.mass.place]
@@ -96,30 +108,27 @@ def verdict(orders: Sequence[Evidence], written: Curve | None = None) -> str:
         written: share of replies with an emoji where they are written with the units of the order that carries most
             held; None where none were.
     """
-    said: list[str] = []
-    for evidence in orders:
-        said += [_main(evidence, len(orders)), _changed(evidence)]
-        step, whole = evidence.step, evidence.mass.whole
-        is_carried = direction(step.effect) is not None and direction(step.effect) == direction(whole)
-        if is_carried and step.p is not None and is_beyond_random(step.p, len(orders)):
-            said.append(_fluency(evidence.fluency))
-    if len(orders) > 1:
-        said.append(f"Of {len(orders)} orders each counts where p is below {LEVEL / len(orders):g}.")
-    carrying = max(orders, key=lambda one: one.carried)
-    said.append(_written(written, f"the {carrying.units}" if len(orders) > 1 else "these units"))
+    count = len(orders)
+    # Those that changed most come first, unless others alone are shown to carry it, or carry more.
+    lead, *rest = sorted(orders, key=lambda one: -one.carried if one.is_carried(count) else 0.0)
+    said = [_main(lead, count), _changed(lead)]
+    if lead.is_carried(count):
+        said.append(_fluency(lead.fluency))
+    held = next((one for one in orders if written is not None and one.mass.order == written.order), lead)
+    said.append(_written(written, "these units" if held is lead else f"the {held.units}"))
+    said += [_beside(one, count) for one in rest]
     return " ".join(one for one in said if one)
 
 
 def _main(evidence: Evidence, orders: int) -> str:
     """What the units do, beside random ones."""
-    step, whole, units = evidence.step, evidence.mass.whole, evidence.units
-    what = _moved(evidence)
+    step, units, what = evidence.step, evidence.units, _moved(evidence)
     share = f"{_percent(evidence.share)} of the {what} in latent emoji mass"
     if step.effect.value is None:
         return (
             f"With the {units} as in the untouched model some texts have no latent emoji mass, so nothing can be said."
         )
-    if direction(step.effect) is not None and direction(step.effect) == -(direction(whole) or 0):
+    if evidence.is_reverse:
         return (
             f"The reverse: with the {units} as in the untouched model the latent emoji mass is further from that of "
             f"the untouched model (change {_range(step.effect)}), so they hold the {what} back."
@@ -132,17 +141,30 @@ def _main(evidence: Evidence, orders: int) -> str:
     sets = len(step.random)
     as_much = round(step.p * (1 + sets)) - 1
     drawn = f"{as_much or 'none'} of {sets} sets of {_RANDOM} did as much"
+    p = f"p = {step.p:.2g}"
+    if orders > 1:
+        p += f"; of {orders} orders of units each counts below {LEVEL / orders:g}"
     if not is_beyond_random(step.p, orders):
-        return (
-            f"The {units} account for {share}, which is not shown to be more than random units do ({drawn}, "
-            f"p = {step.p:.2g})."
-        )
+        return f"The {units} account for {share}, which is not shown to be more than random units do ({drawn}, {p})."
     if direction(step.effect) is None:
         return (
-            f"The {units} account for {share}, more than random units do ({drawn}, p = {step.p:.2g}), but texts differ "
-            f"so much that it may be none (change {_range(step.effect)})."
+            f"The {units} account for {share}, more than random units do ({drawn}, {p}), but texts differ so much that "
+            f"it may be none (change {_range(step.effect)})."
         )
-    return f"The {units} carry {share}; {drawn} (p = {step.p:.2g})."
+    return f"The {units} carry {share}; {drawn} ({p})."
+
+
+def _beside(evidence: Evidence, orders: int) -> str:
+    """What units in another order do, in short."""
+    step, units = evidence.step, evidence.units
+    if step.effect.value is None:
+        return ""
+    if evidence.is_reverse:
+        return f"The {units} do the reverse (change {_range(step.effect)})."
+    p = "" if step.p is None else f", p = {step.p:.2g}"
+    return (
+        f"The {units} {'carry' if evidence.is_carried(orders) else 'account for'} {_percent(evidence.share)} of it{p}."
+    )
 
 
 def _moved(evidence: Evidence) -> str:

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from temperament.explain.removal import Score
 
 FINDING = Path("findings") / "arms.json"
-# Conditions beside the random sets of the main count: other counts and values, the other way, parts, single units.
-BESIDE = 380
+# What there is beside the random sets of both orders, in conditions: other counts and values, the other way, parts and
+# single units (some 300), and what other lenses, testimonies and replies that are written take.
+BESIDE = 440
 
 
 class Explanations(Stage):
@@ -75,7 +76,7 @@ class Explanations(Stage):
         if "cause" not in plan.lenses:
             return round(6 * replies * len(self.missing(cells)))
         read = replies * plan.texts / max(plan.texts, self.study.interview.topics or plan.texts)
-        conditions = plan.sets + BESIDE
+        conditions = 2 * plan.sets + BESIDE
         missing = set(self.missing(cells))
         deep = [cell for cell in cells if cell.name in missing and self._is_deep(cell)]
         return round(read * (6 * len(missing) + conditions * len(deep)))
