@@ -137,6 +137,31 @@ def test_values_that_do_not_fit_into_memory_together_are_recorded_in_parts(livel
     assert probe.values(conditions) == whole
 
 
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma2"])
+def test_conditions_that_begin_at_a_later_layer_are_read_as_whole_passes_are(lively, architecture, monkeypatch):
+    subject = lively(architecture)
+    last = subject.anatomy.layers - 1
+    # An edit of the stream that the layer is given acts once, not twice.
+    edit = shifted(subject, layer=last - 1)
+    stream = all_units(subject, "residual", last)
+    conditions = [Condition(edit)]
+    conditions += [
+        Condition(host, stream[n : n + 3], From(other))
+        for n in range(9)
+        for host, other in ((edit, None), (None, edit))
+    ]
+    probe = Probe(subject, edit, TEXTS)
+    began = []
+    resumed = subject.anatomy.resumed
+    monkeypatch.setattr(subject.anatomy, "resumed", lambda layer, states: began.append(layer) or resumed(layer, states))
+    found = probe.values(conditions)
+    assert set(began) == {last}
+    monkeypatch.setattr(Probe, "_beginnings", lambda *_: [])
+    whole = probe.values(conditions)
+    for one, other in zip(found, whole, strict=True):
+        assert close(one, other)
+
+
 def test_a_level_and_a_value_are_not_the_same_thing(lively):
     subject = lively("llama")
     edit, units = shifted(subject, ("gate",)), all_units(subject, "gate")

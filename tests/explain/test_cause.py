@@ -7,6 +7,8 @@ import pytest
 import torch
 from planted_model import FACE, FIRES, A, B, C, D, planted, planted_edit, planted_texts, unit, units
 
+from temperament.activation.forcing import applied, encoded
+from temperament.edit.activation import ActivationEdit, Shift
 from temperament.edit.base import Origin
 from temperament.edit.context import ContextEdit
 from temperament.errors import RequestError, SeamError
@@ -15,6 +17,7 @@ from temperament.explain.cause import CauseLens, Others
 from temperament.explain.confirmation import Trial, askable, confirmed
 from temperament.explain.consequence import change, mean_change, widened
 from temperament.explain.curve import Planner
+from temperament.explain.emoji_token import emoji_tokens
 from temperament.explain.finding import CauseFinding, Unit
 from temperament.explain.outcome import LATENT_MASS
 from temperament.explain.patching import expected_effects
@@ -97,9 +100,9 @@ def test_the_lens_of_units_gives_the_idle_unit_too_and_the_cause_tells_them_apar
     assert unit(D) in {one.unit for one in alone[3:]}
 
 
-def test_the_gradient_on_other_texts_ranks_units_by_what_they_write():
+def test_the_gradient_on_other_texts_ranks_units_by_what_they_write(logits_of):
     subject, edit, site = planted(), planted_edit(), Site(1, "gate")
-    before = subject.fingerprint
+    before = logits_of(subject)
     expected = expected_effects(subject, edit, [site], planted_texts(3, 2))[site]
     assert expected.argsort()[:3].tolist() == [A, B, C]
     assert (expected[list({*range(64)} - {A, B, C})] == 0).all()
@@ -109,7 +112,46 @@ def test_the_gradient_on_other_texts_ranks_units_by_what_they_write():
     )
     # To the first order, and of the first byte of an emoji alone.
     assert 0.5 < mean_change(first, without) / float(expected[C]) < 1
-    assert subject.fingerprint == before
+    assert torch.equal(before, logits_of(subject))
+
+
+@pytest.mark.parametrize(("architecture", "place"), [("gpt2", "mlp"), ("gemma2", "gate"), ("llama", "attention")])
+def test_expected_effects_are_those_of_small_changes_whatever_the_edit(lively, architecture, place):
+    subject, site = lively(architecture), Site(2, place)
+    texts = [replace(text, is_finished=True) for text in planted_texts(3, 1)]
+    shift = 1e-3 * torch.randn(subject.width(site), generator=torch.Generator().manual_seed(1))
+    small = ActivationEdit(Origin("shift"), shifts={site: Shift(shift)})
+    # All units together go back to where they were, so that the whole change is what is expected of them.
+    expected = float(expected_effects(subject, small, [site], texts)[site].sum())
+    tokens = emoji_tokens(subject)
+    before, after = (_mean_mass(subject, edit, texts, tokens) for edit in (None, small))
+    assert expected == pytest.approx(before - after, rel=0.05)
+    longer = ContextEdit(Origin("prompt"), system="Be cheerful, always.")
+    assert expected_effects(subject, longer, [site], texts)[site].abs().max() > 0
+    assert expected_effects(subject, longer, [site], [Text("long", "word " * 400, "fox")]) == {}
+
+
+def _mean_mass(subject, edit, texts, tokens):
+    """The mass of beginnings at the positions of replies, their end among them, by a whole pass for each."""
+    masses = []
+    with torch.no_grad(), applied(edit, subject):
+        for row in encoded(subject, [text.exchange for text in texts]):
+            ids = torch.tensor([[*row.prompt, *row.answer]])
+            is_reply = torch.zeros_like(ids, dtype=torch.bool)
+            is_reply[0, len(row.prompt) - 1 :] = True
+            with subject.marking(is_reply):
+                shares = subject.model(input_ids=ids).logits[0].double().softmax(dim=-1)
+            masses.append(float(shares[len(row.prompt) - 1 :, tokens.beginnings].sum(dim=-1).mean()))
+    return sum(masses) / len(masses)
+
+
+def test_two_orders_of_the_same_units_are_one():
+    subject, edit = planted(), planted_edit()
+    expected = expected_effects(subject, edit, [Site(1, "gate")], planted_texts(4, 1))
+    found = LENS.look(subject, edit, units(C, B, A), planted_texts(4, 1), Others(expected=expected))
+    assert {curve.order for curve in found.curves} == {"change"}
+    assert "orders of units" not in found.verdict
+    assert (found.verdict_order, found.main) == ("change", 3)
 
 
 def test_where_the_most_changed_unit_is_idle_the_order_of_expected_effects_finds_those_that_write():
@@ -128,6 +170,7 @@ def test_where_the_most_changed_unit_is_idle_the_order_of_expected_effects_finds
     assert effect.steps[1].effect.value == pytest.approx(effect.whole.value)
     assert found.verdict.startswith("The 1 changed gate units with the largest expected effects carry ")
     assert found.generated[0].order == "effect"
+    assert (found.verdict_order, found.verdict_p, found.main) == ("effect", effect.steps[0].p, 1)
     assert [one.unit for one in found.alone] == [unit(number) for number in (A, B, C, D)]
     assert {(curve.name, curve.order) for curve in found.curves} == {
         (name, order) for name in ("ablation", "transplant") for order in ("change", "effect")

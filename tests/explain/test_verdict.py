@@ -111,12 +111,12 @@ def test_the_verdict_names_other_changed_units_and_what_is_written():
     strong = Estimate(-0.043, -0.06, -0.03, 24)
     step = Step(100, Estimate(-0.31, -0.42, -0.2, 24), (-0.02, -0.01, 0.0), 1 / 21)
     start = Estimate(0.75, 0.6, 0.86, 24)
-    written = Curve("ablation", "mean", "gate", "emoji_share", start, start, (step,))
+    written = Curve("ablation", "mean", "gate", "emoji_share", start, Estimate(-0.7, -0.8, -0.6, 24), (step,))
     found = verdict_of(evidence(strong, 0.005, changed=(-0.01, -0.02, -0.05)), written)
     assert " Other changed units: median -0.02, 20 % of the rise (1 of 3 sets of them did as much). " in found
     assert (
         " Of replies that are written 75 % have an emoji, and 44 % with these units held at their mean (change -0.31, "
-        "-0.42 to -0.2; random units: median -0.01, p = 0.048)." in found
+        "-0.42 to -0.2; random units: median -0.01, none of 3 sets did as much)." in found
     )
 
 
@@ -128,21 +128,24 @@ def test_a_second_order_is_told_beside_the_first_and_each_has_half_of_the_level(
     found = verdict([first, second], Curve("ablation", "mean", "gate", "emoji_share", start, start, (step,), "effect"))
     assert found.startswith(
         "The 100 changed gate units with the largest expected effects carry 43 % (31 to 55 %) of the rise in latent "
-        "emoji mass; none of 199 sets of random units of the same layers and activity did as much (p = 0.005; of 2 orders of "
-        "units each counts below 0.025). The log-likelihood"
+        "emoji mass; none of 199 sets of random units of the same layers and activity did as much (p = 0.005). The "
+        "log-likelihood"
     )
     assert "44 % with these units held at their mean" in found
-    assert found.endswith("The 100 most changed gate units account for 0 % (31 to 55 %) of it, p = 0.6.")
+    idle_words = (
+        "The 100 most changed gate units account for 0 % (31 to 55 %) of the rise, p = 0.6, which is not shown to be "
+        "more than random units do. Of 2 orders of units each counts where p is below 0.025."
+    )
+    assert found.endswith(idle_words)
     reverse = verdict([evidence(Estimate(0.043, 0.03, 0.06, 24), 1.0), second])
-    assert reverse.endswith("The 100 most changed gate units do the reverse (change 0.043, 0.03 to 0.06).")
+    assert "The 100 most changed gate units do the reverse (change 0.043, 0.03 to 0.06). Of 2 orders" in reverse
     weak = verdict([first, evidence(strong, 0.03, order="effect")])
     assert weak.startswith("The 100 most changed gate units account for 0 %")
-    assert weak.endswith(
-        "The 100 changed gate units with the largest expected effects account for 43 % (31 to 55 %) of it, p = 0.03."
-    )
+    assert "effects account for 43 % (31 to 55 %) of the rise, p = 0.03, which is not shown to be more" in weak
     both = verdict([evidence(strong, 0.005), evidence(Estimate(-0.06, -0.07, -0.05, 24), 0.005, order="effect")])
     assert both.startswith("The 100 changed gate units with the largest expected effects carry 60 %")
-    assert both.endswith("The 100 most changed gate units carry 43 % (31 to 55 %) of it, p = 0.005.")
+    assert "The 100 most changed gate units carry 43 % (31 to 55 %) of the rise, p = 0.005. Of 2 orders" in both
+    assert "Of 2 orders" not in verdict_of(evidence(strong, 0.005))
 
 
 def test_what_does_not_rise_is_not_traced():

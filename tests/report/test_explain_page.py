@@ -194,6 +194,17 @@ def test_units_in_a_second_order_answer_beside_the_first():
     assert words.endswith("Of 2 orders each counts where p is below 0.025.")
     assert said(two_orders(0.005, 0.005), CAUSE)[0] == "Yes."
     assert said(two_orders(0.03, 0.03), CAUSE)[0] == "Not shown: removing random ones may do as much."
+    # An order whose figures were all withheld was a chance to find something, too.
+    withheld = two_orders(0.03, None)
+    curves = [
+        replace(curve, steps=tuple(replace(step, effect=WITHHELD) for step in curve.steps))
+        if curve.order == "effect"
+        else curve
+        for curve in withheld.cause.curves
+    ]
+    head, words = said(replace(withheld, cause=replace(withheld.cause, curves=tuple(curves))), CAUSE)
+    assert head == "Not shown: removing random ones may do as much."
+    assert "Those with the largest expected effects: not known. Without these units some texts have no figure." in words
 
 
 def test_units_with_large_expected_effects_have_a_table_of_their_own(shown):

@@ -5,7 +5,7 @@ import re
 from dataclasses import replace
 
 import pytest
-from synthetic_explanation import cause, curve, explanation, glow, near, plain, units
+from synthetic_explanation import WITHHELD, cause, curve, explanation, glow, near, plain, units
 
 from temperament.explain.finding import CauseFinding, Dot, SiteCount, Unit
 from temperament.report.explain_curve import Step, main_steps, pictures
@@ -126,16 +126,16 @@ def test_the_main_step_is_of_the_leading_place_and_has_most_random_sets():
     found = causal(*curves)
     ((one, step),) = main_steps(found)
     assert (one.place, one.outcome, step.count) == ("gate", "latent_emoji_mass", 100)
-    found["curves"][1]["steps"][1]["p"] = 0.005
-    found["verdict"], found["verdict_p"] = "The 30 most changed gate units are a cause (p = 0.005).", 0.005
+    found["main"] = 30
     assert main_steps(found)[0][1].count == 30
+    found["curves"][1]["steps"][1]["effect"] = plain(WITHHELD)
+    assert main_steps(found)[0][1] is None
 
 
 def test_each_order_of_units_has_a_main_step_and_a_picture_in_sight():
     draw = random.Random(0)
     second = replace(curve("ablation", draw), order="effect")
     found = causal(curve("ablation", draw), second, curve("transplant", draw))
-    found["verdict_p"] = 0.005
     assert [(one.order, step.count) for one, step in main_steps(found)] == [("change", 100), ("effect", 100)]
     shown = pictures(found)
     assert [picture.is_main for picture in shown] == [True] * 3

@@ -18,7 +18,7 @@ from temperament.explain.matched import activity
 from temperament.explain.outcome import LATENT_MASS, LOG_LIKELIHOOD
 from temperament.explain.probe import Condition, Probe, Values
 from temperament.explain.text import Text
-from temperament.explain.verdict import Evidence, cannot_be_measured, nothing_to_trace, verdict
+from temperament.explain.verdict import Evidence, cannot_be_measured, leading_one, nothing_to_trace, verdict
 from temperament.record import Generation
 from temperament.stats import Estimate
 from temperament.subject.anatomy import Site
@@ -37,7 +37,7 @@ class Others:
         apart: units that are in no random set, such as outlier dimensions.
         scores: of replies that are written, by the name of the outcome.
         expected: what a gradient says that setting each unit back would do, by site, as other texts say than those that
-            are read (`expected_effects`); the changed units are tried in this order, too.
+            are read (`expected_effects`); the changed units are tried in this order, too, where its first ones differ.
     """
 
     apart: tuple[Unit, ...] = ()
@@ -63,8 +63,8 @@ class CauseLens:
             where no gate unit changed), in either order; for transplant 99 of these, in the order of expected effects
             where there is one; elsewhere 19, 9 or none show how far chance goes.
         main: the count that the verdict rests on; the nearest there is.
-        generated: random sets beside the top one while replies are written, of the order whose units carry more on
-            the texts; 0 writes none.
+        generated: random sets beside the top one while replies are written, in the order of expected effects where
+            there is one; 0 writes none.
         alone: single units that are ablated, the first ones of each order. They are put in order by the same texts that
             their effects are reported on, so that the first are overstated; the intervals hold for all of them together
             (Bonferroni).
@@ -167,16 +167,17 @@ class _Work:
         split = _split(found, [len(some) for some in conditions])
         made = [self._curves(way, plan, values) for (way, plan), values in zip(trials, split, strict=False)]
         evidence = [self._evidence(*one) for one in zip(leading, made, split, strict=False)]
-        tried = max(zip(evidence, leading, strict=True), key=lambda one: one[0].carried)[1]
-        generated = self._generated(tried, levels, others, _part_of(progress, READING, 100 - READING))
+        generated = self._generated(leading[-1], levels, others, _part_of(progress, READING, 100 - READING))
         return CauseFinding(
             tuple(curve for some in made for curve in some),
             knockouts(probe, parts, self.ends[0], split[-2], lens.seed),
             generated,
             verdict(evidence, next((curve for curve in generated if curve.outcome == EMOJI_SHARE), None)),
-            evidence[0].step.p,
+            leading_one(evidence).step.p,
             tuple(self.missing),
             self._alone(single, split[-1], others.expected),
+            leading_one(evidence).mass.order,
+            plans[0].main,
         )
 
     def _alone(self, orders: Mapping[Unit, str], found: Sequence[Values], expected: Levels) -> tuple[Alone, ...]:
@@ -214,6 +215,9 @@ class _Work:
             planner.plan(place, some, found.magnitude, others.apart, order, is_leading=place == groups[0][1])
             for some, place, order in groups
         ]
+        if len(groups) > 1 and groups[1][2] == "effect" and set(plans[1].tried.top) == set(plans[0].tried.top):
+            # The same units in another order are no second chance, and no second finding.
+            del plans[1]
         remarks = dict.fromkeys(remark for plan in plans for remark in plan.remarks)
         self.missing += [Reason("random sets", remark) for remark in remarks]
         return plans, found.mean

@@ -180,6 +180,9 @@ class _Looking:
         outliers = self.finding.units.outliers if self.finding.units else ()
         apart = tuple(outlier.unit for outlier in outliers)
         others = Others(apart, _scores(self.material.score), self._expected())
+        if not others.expected:
+            reason = "no gradient could be taken on the topics that select, so units are tried in one order."
+            self.finding = self._without_lens("expected effects", reason)
         found = lens.look(self.subject, self.edit, self.ranked, self.held, others, progress)
         return replace(self.finding, cause=found, projection=self._with_writers(found))
 
@@ -187,7 +190,7 @@ class _Looking:
         """What a gradient says on the half that selects; nothing of a vocabulary that cannot write emojis."""
         sites = sorted({Site(unit.layer, unit.place) for unit in self.ranked})
         try:
-            return expected_effects(self.subject, self.edit, sites, self.selecting)
+            return expected_effects(self.subject, self.edit, sites, spread(self.selecting, self.plan.texts))
         except RequestError:
             return {}
 

@@ -15,6 +15,7 @@ from temperament.edit.base import Edit
 from temperament.explain.ablation import Levels
 from temperament.explain.emoji_token import EmojiTokens, emoji_tokens
 from temperament.explain.text import Text
+from temperament.measure.written import ended, written_by
 from temperament.subject.anatomy import Site
 from temperament.subject.base import Progress
 from temperament.subject.open import OpenSubject, Rewrite
@@ -30,7 +31,7 @@ def expected_effects(
     The first term of the Taylor series about the edited model: at each position the gradient of the mass by the unit,
     times what it is to move by, summed over the positions of an answer. So all units are ranked by one pass in each
     direction, and what they do is to be measured afterwards. The mass is that of tokens that begin an emoji
-    (`EmojiTokens.beginnings`), the mean over positions outside emojis.
+    (`EmojiTokens.beginnings`), the mean over positions outside emojis, the end of a finished reply among them.
 
     Args:
         subject: untouched; the edit is applied and taken away here.
@@ -50,19 +51,35 @@ def expected_effects(
     Departs: the end that is patched in is the untouched model on the same text, not another prompt.
     """
     tokens = emoji_tokens(subject)
-    exchanges = [text.exchange for text in texts]
-    before = encoded(subject, exchanges)
+    before = _replies(subject, texts, tokens)
     with applied(edit, subject):
-        after = encoded(subject, exchanges)
+        after = _replies(subject, texts, tokens)
     found: defaultdict[str, list[Levels]] = defaultdict(list)
     with torch.inference_mode(mode=False):
-        for number, (text, row, edited) in enumerate(zip(texts, before, after, strict=True)):
-            if row and edited and row.answer == edited.answer and any(tokens.is_outside(row.answer)):
-                found[text.topic].append(_expected(subject, edit, sites, (row, edited), tokens))
+        for number, (text, first, second) in enumerate(zip(texts, before, after, strict=True)):
+            if first and second and first.row.answer == second.row.answer and any(first.is_outside):
+                found[text.topic].append(_expected(subject, edit, sites, (first, second), tokens))
             if progress:
                 progress(number + 1, len(texts))
     topics = [_mean(some, sites) for some in found.values()]
     return _mean(topics, sites) if topics else {}
+
+
+@dataclass(frozen=True)
+class _Reply:
+    """An answer with its end, where the model ended it, and the positions at which an emoji could begin."""
+
+    row: Row
+    is_outside: tuple[bool, ...]
+
+
+def _replies(subject: OpenSubject, texts: Sequence[Text], tokens: EmojiTokens) -> list[_Reply | None]:
+    found: list[_Reply | None] = []
+    for row, text in zip(encoded(subject, [text.exchange for text in texts]), texts, strict=True):
+        whole = ended(row, subject) if row and text.is_finished else row
+        inside = written_by(row.answer, tokens.spelled).is_inside if row else ()
+        found.append(whole and _Reply(whole, tuple(not one for one in inside[: len(whole.answer)])))
+    return found
 
 
 @dataclass
@@ -74,16 +91,16 @@ class _Sight:
 
 
 def _expected(
-    subject: OpenSubject, edit: Edit, sites: Sequence[Site], rows: tuple[Row, Row], tokens: EmojiTokens
+    subject: OpenSubject, edit: Edit, sites: Sequence[Site], replies: tuple[_Reply, _Reply], tokens: EmojiTokens
 ) -> Levels:
     """Of one text."""
     untouched, edited = _Sight(), _Sight()
     with torch.no_grad():
-        _read(subject, rows[0], sites, untouched)
+        _read(subject, replies[0].row, sites, untouched)
     with torch.enable_grad(), applied(edit, subject):
-        mass = _mass(_read(subject, rows[1], sites, edited), rows[1], tokens)
+        mass = _mass(_read(subject, replies[1].row, sites, edited), replies[1], tokens)
         gradients = torch.autograd.grad(mass, [edited.leaves[site] for site in sites])
-    count = len(rows[1].answer)
+    count = len(replies[1].row.answer)
     found: dict[Site, PerUnit] = {}
     for site, gradient in zip(sites, gradients, strict=True):
         move = untouched.values[site][-count:] - edited.values[site][-count:]
@@ -113,8 +130,8 @@ def _watcher(site: Site, sight: _Sight) -> Rewrite:
     return watch
 
 
-def _mass(logits: Float[Tensor, "token vocab"], row: Row, tokens: EmojiTokens) -> Float[Tensor, ""]:
-    is_outside = torch.tensor(tokens.is_outside(row.answer), device=logits.device)
+def _mass(logits: Float[Tensor, "token vocab"], reply: _Reply, tokens: EmojiTokens) -> Float[Tensor, ""]:
+    is_outside = torch.tensor(reply.is_outside, device=logits.device)
     shares = logits.float().softmax(dim=-1)[:, tokens.beginnings].sum(dim=-1)
     return shares[is_outside].mean()
 

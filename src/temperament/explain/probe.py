@@ -29,8 +29,8 @@ from temperament.subject.open import OpenSubject
 # How far beginnings of emojis are looked for, and how many of a text are read under every condition.
 SEARCH = LatentEmoji(tolerance=0.0001, relative=0.05, depth=3, most=32)
 TRIES = 16
-# Values that are kept at a time, of units to be set in another model, and of the stream between layers: 128 MB of
-# float32.
+# Values that are kept at a time of units to be set in another model, 128 MB of float32, and as many of the stream
+# between layers.
 RECORDED = 32_000_000
 
 # One number a text, by the name of the outcome; NaN where there is none.

@@ -112,7 +112,14 @@ class TestimonyLens:
             shaped.agreement,
             parts,
             tuple(replace(witness, quotes=()) for witness in self._witnesses(leaning, weighed, target)),
-            (*self._unheard(heard), *missing, *none, *silent),
+            (
+                *self._without_other,
+                *self._unheard(heard),
+                *missing,
+                *none,
+                *silent,
+                *self._unheard(leaning, "leanings: "),
+            ),
         )
 
     def _witnesses(
@@ -140,12 +147,16 @@ class TestimonyLens:
             message = f"the edit for another trait is for {aim}, and the testimony is about {target}: give another one."
             raise RequestError(message)
 
-    def _unheard(self, heard: dict[str, list[Heard]]) -> list[Reason]:
-        found = [] if self.other else [Reason("other trait", "no edit for another trait was given.")]
+    @property
+    def _without_other(self) -> list[Reason]:
+        return [] if self.other else [Reason("other trait", "no edit for another trait was given.")]
+
+    def _unheard(self, heard: Mapping[str, Sequence[Heard]], kind: str = "") -> list[Reason]:
+        found: list[Reason] = []
         for name, rows in heard.items():
             failed = [row.error for row in rows if row.error]
             if failed:
-                found.append(Reason(name, f"{len(failed)} of {len(rows)} testimonies failed: {failed[0]}"))
+                found.append(Reason(f"{kind}{name}", f"{len(failed)} of {len(rows)} testimonies failed: {failed[0]}"))
         return found
 
     def _removed(

@@ -105,19 +105,23 @@ def verdict(orders: Sequence[Evidence], written: Curve | None = None) -> str:
 
     Args:
         orders: the units that changed most, and in other orders.
-        written: share of replies with an emoji where they are written with the units of the order that carries most
-            held; None where none were.
+        written: share of replies with an emoji where they are written with units held; None where none were.
     """
-    count = len(orders)
-    # Those that changed most come first, unless others alone are shown to carry it, or carry more.
-    lead, *rest = sorted(orders, key=lambda one: -one.carried if one.is_carried(count) else 0.0)
+    count, lead = len(orders), leading_one(orders)
     said = [_main(lead, count), _changed(lead)]
     if lead.is_carried(count):
         said.append(_fluency(lead.fluency))
     held = next((one for one in orders if written is not None and one.mass.order == written.order), lead)
     said.append(_written(written, "these units" if held is lead else f"the {held.units}"))
-    said += [_beside(one, count) for one in rest]
+    said += [_beside(one, count) for one in orders if one is not lead]
+    if count > 1:
+        said.append(f"Of {count} orders of units each counts where p is below {LEVEL / count:g}.")
     return " ".join(one for one in said if one)
+
+
+def leading_one(orders: Sequence[Evidence]) -> Evidence:
+    """What a verdict begins with: the units that changed most, unless others are shown to carry it, or carry more."""
+    return min(orders, key=lambda one: -one.carried if one.is_carried(len(orders)) else 0.0)
 
 
 def _main(evidence: Evidence, orders: int) -> str:
@@ -142,8 +146,6 @@ def _main(evidence: Evidence, orders: int) -> str:
     as_much = round(step.p * (1 + sets)) - 1
     drawn = f"{as_much or 'none'} of {sets} sets of {_RANDOM} did as much"
     p = f"p = {step.p:.2g}"
-    if orders > 1:
-        p += f"; of {orders} orders of units each counts below {LEVEL / orders:g}"
     if not is_beyond_random(step.p, orders):
         return f"The {units} account for {share}, which is not shown to be more than random units do ({drawn}, {p})."
     if direction(step.effect) is None:
@@ -162,9 +164,10 @@ def _beside(evidence: Evidence, orders: int) -> str:
     if evidence.is_reverse:
         return f"The {units} do the reverse (change {_range(step.effect)})."
     p = "" if step.p is None else f", p = {step.p:.2g}"
-    return (
-        f"The {units} {'carry' if evidence.is_carried(orders) else 'account for'} {_percent(evidence.share)} of it{p}."
-    )
+    part = f"{_percent(evidence.share)} of the {_moved(evidence)}{p}"
+    if evidence.is_carried(orders):
+        return f"The {units} carry {part}."
+    return f"The {units} account for {part}, which is not shown to be more than random units do."
 
 
 def _moved(evidence: Evidence) -> str:
@@ -192,8 +195,14 @@ def _written(curve: Curve | None, units: str) -> str:
     start, step = curve.start, curve.steps[0]
     if start.value is None or step.effect.value is None:
         return ""
-    p = "" if step.p is None else f", p = {step.p:.2g}"
-    beside = f"; random units: median {_signed(median(step.random))}{p}" if step.random else ""
+    whole = curve.whole.value or 0.0
+    as_much = sum(one * whole >= step.effect.value * whole for one in step.random)
+    beside = (
+        f"; random units: median {_signed(median(step.random))}, {as_much or 'none'} of {len(step.random)} sets did as "
+        "much"
+        if step.random
+        else ""
+    )
     return (
         f"Of replies that are written {round(100 * start.value)} % have an emoji, and "
         f"{round(100 * (start.value + step.effect.value))} % with {units} held at their mean (change "

@@ -161,24 +161,27 @@ def _cause(cause: Row, reasons: Sequence[tuple[str, str]]) -> Answer:
     return Answer(CAUSE, heads[0] if yes is None or heads[0] == YES else f"Yes, {yes}.", " ".join(told))
 
 
-def _head(curve: Curve, step: Step, orders: int) -> str:
-    whole, effect = curve.whole, step.effect
+def _head(curve: Curve, step: Step | None, orders: int) -> str:
+    whole = curve.whole
     if includes(whole):
-        return "There is nothing to remove."
-    if effect.value is None:
+        return NONE[CAUSE]
+    value = None if step is None else step.effect.value
+    if step is None or value is None:
         return "Not known."
     # The right way is that of the whole: away from what the edit did.
     towards = -1.0 if whole is None or not whole.value else whole.value
-    if effect.value * towards < 0 and excludes(effect):
+    if value * towards < 0 and excludes(step.effect):
         return "No: it does the reverse."
     if step.p is None:
         return "Not known."
     if not is_beyond_random(step.p, orders):
         return "Not shown: removing random ones may do as much."
-    return YES if excludes(effect) else "More than random ones, but texts differ so much that it may be nothing."
+    return YES if excludes(step.effect) else "More than random ones, but texts differ so much that it may be nothing."
 
 
-def _effects(curve: Curve, step: Step) -> str:
+def _effects(curve: Curve, step: Step | None) -> str:
+    if step is None:
+        return "Without these units some texts have no figure."
     share = curve.share(step)
     part = f", {percent(share)} of what removing the whole edit does" if share is not None and share > 0 else ""
     random = f"; {len(step.random):,} random sets by {step.middle}" if step.random else "; no random sets were drawn"

@@ -1,7 +1,6 @@
 """Whether units are the cause: the effect of more and more of them, beside that of random ones."""
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -185,20 +184,20 @@ def _curve(row: Row) -> Curve:
     return Curve(name, values, place, text_of(row, "outcome"), outcome_name(row), start, whole, steps, order)
 
 
-def main_steps(cause: Row) -> list[tuple[Curve, Step]]:
-    """What the verdict rests on, an ablation for each order of units."""
-    curves = [curve for curve in curves_of(cause) if curve.name == "ablation"]
+def main_steps(cause: Row) -> list[tuple[Curve, Step | None]]:
+    """What the verdict rests on, an ablation for each order of units; no step where its effect was withheld."""
+    curves = [_curve(row) for row in rows_of(cause.get("curves")) if text_of(row, "name") == "ablation"]
     curves.sort(key=lambda curve: (curve.outcome != "latent_emoji_mass", curve.values != "base"))
     first = {order: next((curve for curve in curves if curve.order == order), None) for order in ORDERS}
-    return [(curve, _main_step(curve, cause)) for curve in first.values() if curve is not None]
+    main = number_of(cause, "main")
+    return [(curve, _main_step(curve, main)) for curve in first.values() if curve is not None]
 
 
-def _main_step(curve: Curve, cause: Row) -> Step:
-    """The step with the verdict's p-value; where none has it, the one beside which most random sets were drawn."""
-    p, said = number_of(cause, "verdict_p"), re.findall(r"\d+", text_of(cause, "verdict").replace(",", ""))
-    # Several counts may share a p-value, the least that so many sets can give: the verdict names its own.
-    fitting = [step for step in curve.steps if p is not None and step.p == p and curve.order == "change"]
-    return next((step for step in fitting if str(step.count) in said), leading(fitting or curve.steps))
+def _main_step(curve: Curve, main: float | None) -> Step | None:
+    """The step of the verdict's count; where it names none, the one beside which most random sets were drawn."""
+    if main:
+        return next((step for step in curve.steps if step.count == main), None)
+    return leading(curve.steps) if curve.steps else None
 
 
 def leading(steps: Sequence[Step]) -> Step:

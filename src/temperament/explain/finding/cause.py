@@ -42,7 +42,8 @@ class Curve:
             back.
         steps: by the number of units.
         order: in which units are taken: ``change``, those first that changed most, or ``effect``, those first that a
-            gradient says to be most of what the edit does (`expected_effects`). Both were found on other topics.
+            gradient says to be most of what the edit does (`expected_effects`). Both orders were found on other topics;
+            that the units changed was confirmed on these.
     """
 
     name: str
@@ -99,10 +100,12 @@ class CauseFinding:
         knockouts: of parts of the adapter.
         generated: effects of the top set on replies that are written, beside random sets.
         verdict: in words, with the p-value.
-        verdict_p: of the comparison of the units that changed most, on which it rests first.
+        verdict_p: of the comparison that it begins with.
         missing: what could not be had.
         alone: single units among the first of each order, those first that account for most of what the edit does. They
             are put in order by the same texts that their effects are of, so that the first ones are overstated.
+        verdict_order: of the units that the verdict begins with, as in `Curve`.
+        main: the count that it rests on; 0 where nothing was tried.
     """
 
     curves: tuple[Curve, ...]
@@ -112,3 +115,5 @@ class CauseFinding:
     verdict_p: float | None
     missing: tuple[Reason, ...] = ()
     alone: tuple[Alone, ...] = ()
+    verdict_order: str = "change"
+    main: int = 0
