@@ -129,6 +129,7 @@ def test_expected_effects_are_those_of_small_changes_whatever_the_edit(lively, a
     longer = ContextEdit(Origin("prompt"), system="Be cheerful, always.")
     assert expected_effects(subject, longer, [site], texts)[site].abs().max() > 0
     assert expected_effects(subject, longer, [site], [Text("long", "word " * 400, "fox")]) == {}
+    assert expected_effects(subject, longer, [], texts) == {}
 
 
 def _mean_mass(subject, edit, texts, tokens):

@@ -30,7 +30,7 @@ from temperament.subject.base import Progress
 from temperament.subject.open import OpenSubject
 from temperament.trait import Target
 
-# Replies over which the probability of an emoji is shown token by token, and units that are ablated for that.
+# Replies over which the probability of an emoji is shown token by token, and gate units that are ablated for that.
 GLOWS = 3
 ABLATED = 100
 # Units that were expected to do most, whose writing is followed.
@@ -120,6 +120,7 @@ class _Looking:
         self.ranked: Sequence[Unit] = ()
         self.selecting: Sequence[Text] = ()
         self.own: Effects | None = None
+        self.expected: Levels = {}
         self.held: Sequence[Text] = ()
         self._progress = progress
         self._done = 0
@@ -179,8 +180,9 @@ class _Looking:
         lens = CauseLens(counts=self.plan.counts, sets=self.plan.sets, generated=self.plan.generated)
         outliers = self.finding.units.outliers if self.finding.units else ()
         apart = tuple(outlier.unit for outlier in outliers)
-        others = Others(apart, _scores(self.material.score), self._expected())
-        if not others.expected:
+        self.expected = self._expected()
+        others = Others(apart, _scores(self.material.score), self.expected)
+        if self.ranked and not self.expected:
             reason = "no gradient could be taken on the topics that select, so units are tried in one order."
             self.finding = self._without_lens("expected effects", reason)
         found = lens.look(self.subject, self.edit, self.ranked, self.held, others, progress)
@@ -245,8 +247,13 @@ class _Looking:
         return replace(self.finding, glows=tuple(glows))
 
     def _without(self, records: Sequence[Record]) -> list[LatentMass]:
-        """The latent mass where the most changed gate units have the mean of the untouched model."""
-        units = [unit for unit in self.ranked if unit.place == "gate"][:ABLATED]
+        """The latent mass where the gate units that the verdict begins with have the mean of the untouched model."""
+        units = [unit for unit in self.ranked if unit.place == "gate"]
+        cause = self.finding.cause
+        if cause is not None and cause.verdict_order == "effect" and cause.curves:
+            toward = cause.curves[0].whole.value or 0.0
+            units.sort(key=lambda unit: -toward * float(self.expected[Site(unit.layer, "gate")][unit.number]))
+        units = units[:ABLATED]
         if not units:
             return []
         levels = activity(self.subject, self.held, list(by_site(units))).mean

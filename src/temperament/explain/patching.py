@@ -41,7 +41,8 @@ def expected_effects(
         progress: is told texts that were read, of all.
 
     Returns:
-        The mean over topics for every unit, by site, in float64 on the CPU; empty where no text can be read.
+        The mean over topics for every unit, by site, in float64 on the CPU; empty where no text can be read, and of no
+        site.
 
     Raises:
         RequestError: no token of the vocabulary begins an emoji.
@@ -50,6 +51,8 @@ def expected_effects(
     Source: Nanda 2023, Attribution Patching; Syed et al. 2023, arXiv 2310.10348.
     Departs: the end that is patched in is the untouched model on the same text, not another prompt.
     """
+    if not sites:
+        return {}
     tokens = emoji_tokens(subject)
     before = _replies(subject, texts, tokens)
     with applied(edit, subject):

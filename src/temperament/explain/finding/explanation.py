@@ -42,7 +42,8 @@ class Glow:
         pieces: what was written.
         before: latent mass at each position in the untouched model; None inside an emoji.
         after: in the edited one.
-        without: in the edited one with the top units ablated; empty where they were not.
+        without: in the edited one with the first hundred gate units held at their mean in the untouched model, in the
+            order of units that the verdict begins with; empty where there are none.
     """
 
     topic: str
