@@ -42,6 +42,11 @@ class Evidence:
         return (self.step.effect.value or 0.0) / (self.mass.whole.value or 1.0)
 
     @property
+    def has_share(self) -> bool:
+        """What share of the edit's effect they take away can be told from none; of topics that are all alike it can."""
+        return self.share.value is not None and (self.share.lower is None or self.share.lower > 0)
+
+    @property
     def is_reverse(self) -> bool:
         """The units take what the edit does further."""
         return direction(self.step.effect) is not None and direction(self.step.effect) == -(
@@ -148,12 +153,25 @@ def _main(evidence: Evidence, orders: int) -> str:
     p = f"p = {step.p:.2g}"
     if not is_beyond_random(step.p, orders):
         return f"The {units} account for {share}, which is not shown to be more than random units do ({drawn}, {p})."
+    return _more_than_random(evidence, f"{drawn} ({p})")
+
+
+def _more_than_random(evidence: Evidence, drawn: str) -> str:
+    """What units do that do more than random ones, as far as texts agree on it."""
+    step, units, what = evidence.step, evidence.units, _moved(evidence)
+    share = f"{_percent(evidence.share)} of the {what} in latent emoji mass"
     if direction(step.effect) is None:
         return (
-            f"The {units} account for {share}, more than random units do ({drawn}, {p}), but texts differ so much that "
-            f"it may be none (change {_range(step.effect)})."
+            f"The {units} account for {share}, more than random units do: {drawn}. But texts differ so much that it "
+            f"may be none (change {_range(step.effect)})."
         )
-    return f"The {units} carry {share}; {drawn} ({p})."
+    if not evidence.has_share:
+        return (
+            f"With the {units} as in the untouched model the latent emoji mass is nearer to that of the untouched one "
+            f"(change {_range(step.effect)}); {drawn}. What share of the {what} that is cannot be told "
+            f"({_percent(evidence.share)})."
+        )
+    return f"The {units} carry {share}; {drawn}."
 
 
 def _beside(evidence: Evidence, orders: int) -> str:
@@ -166,7 +184,7 @@ def _beside(evidence: Evidence, orders: int) -> str:
     p = "" if step.p is None else f", p = {step.p:.2g}"
     part = f"{_percent(evidence.share)} of the {_moved(evidence)}{p}"
     if evidence.is_carried(orders):
-        return f"The {units} carry {part}."
+        return f"The {units} {'carry' if evidence.has_share else 'move'} {part}."
     return f"The {units} account for {part}, which is not shown to be more than random units do."
 
 
