@@ -250,6 +250,22 @@ def test_removal_that_brings_more_emojis_is_the_reverse(p):
     assert "of what removing the whole edit does" not in words
 
 
+def test_an_edit_that_takes_emojis_away_is_not_said_to_bring_them():
+    found = two_orders(0.4, 0.005)
+    curves = [
+        replace(
+            curve,
+            whole=near(0.0121, 0.002),
+            steps=tuple(replace(one, effect=near(0.005, 0.001)) for one in curve.steps),
+        )
+        for curve in found.cause.curves
+    ]
+    head, _ = said(replace(found, cause=replace(found.cause, curves=tuple(curves))), CAUSE)
+    assert head == (
+        "The edit takes emojis away, and setting those with the largest expected effects back brings them back."
+    )
+
+
 def test_removal_that_may_do_nothing_is_no_plain_yes():
     head, _ = said(changed_cause(effect=near(-0.001, 0.002)), CAUSE)
     assert head.startswith("More than random ones, but")

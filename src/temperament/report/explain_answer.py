@@ -20,6 +20,7 @@ CAUSE = "Does removing them remove the emojis more than removing random ones?"
 SAYS = "Does the model\u2019s testimony agree?"
 UNKNOWN = "Not measured."
 YES = "Yes."
+BACK = "The edit takes emojis away, and setting the units back brings them back."
 NONE = {WRITES: "No: there is none that could.", CAUSE: "There is nothing to remove."}
 NOTHING = (
     "Nothing to trace: no unit changed on both halves of the topics, so that there is none to follow to an emoji, "
@@ -157,8 +158,11 @@ def _cause(cause: Row, reasons: Sequence[tuple[str, str]]) -> Answer:
     ]
     told.append(f"Of {len(found)} orders each counts where p is below {LEVEL / len(found):g}.")
     # A yes of any order is one; what it is not is first said of those that changed most.
-    yes = next((ORDERS[curve.order] for (curve, _), head in zip(found, heads, strict=True) if head == YES), None)
-    return Answer(CAUSE, heads[0] if yes is None or heads[0] == YES else f"Yes, {yes}.", " ".join(told))
+    shown = {head: ORDERS[curve.order] for (curve, _), head in zip(found, heads, strict=True) if head in {YES, BACK}}
+    if heads[0] in shown or not shown:
+        return Answer(CAUSE, heads[0], " ".join(told))
+    head, units = next(iter(shown.items()))
+    return Answer(CAUSE, f"Yes, {units}." if head == YES else head.replace("the units", units), " ".join(told))
 
 
 def _head(curve: Curve, step: Step | None, orders: int) -> str:
@@ -176,7 +180,8 @@ def _head(curve: Curve, step: Step | None, orders: int) -> str:
         return "Not known."
     if not is_beyond_random(step.p, orders):
         return "Not shown: removing random ones may do as much."
-    return YES if excludes(step.effect) else "More than random ones, but texts differ so much that it may be nothing."
+    shown = YES if towards < 0 else BACK
+    return shown if excludes(step.effect) else "More than random ones, but texts differ so much that it may be nothing."
 
 
 def _effects(curve: Curve, step: Step | None) -> str:
