@@ -24,7 +24,7 @@ def by_site(units: Sequence[Unit]) -> dict[Site, Int[Tensor, " k"]]:
     """The numbers of units at each site, each once, in ascending order; sites in order."""
     found: dict[Site, set[int]] = defaultdict(set)
     for unit in units:
-        found[Site(unit.layer, unit.place)].add(unit.number)
+        found[unit.site].add(unit.number)
     return {site: torch.tensor(sorted(found[site])) for site in sorted(found)}
 
 

@@ -168,15 +168,16 @@ class _Work:
         made = [self._curves(way, plan, values) for (way, plan), values in zip(trials, split, strict=False)]
         evidence = [self._evidence(*one) for one in zip(leading, made, split, strict=False)]
         generated = self._generated(leading[-1], levels, others, _part_of(progress, READING, 100 - READING))
+        lead = leading_one(evidence)
         return CauseFinding(
             tuple(curve for some in made for curve in some),
             knockouts(probe, parts, self.ends[0], split[-2], lens.seed),
             generated,
             verdict(evidence, next((curve for curve in generated if curve.outcome == EMOJI_SHARE), None)),
-            leading_one(evidence).step.p,
+            lead.step.p,
             tuple(self.missing),
             self._alone(single, split[-1], others.expected),
-            leading_one(evidence).mass.order,
+            lead.mass.order,
             plans[0].main,
         )
 
@@ -187,7 +188,7 @@ class _Work:
                 unit,
                 widened(change(before, values[LATENT_MASS], topics, self.lens.seed), len(orders), topics),
                 order,
-                float(expected[site][unit.number]) if (site := Site(unit.layer, unit.place)) in expected else None,
+                float(expected[unit.site][unit.number]) if unit.site in expected else None,
             )
             for (unit, order), values in zip(orders.items(), found, strict=True)
         ]
@@ -208,7 +209,7 @@ class _Work:
         if gates and len(gates) < len(units):
             groups.append((units, "all", "change"))
         tried = [unit for some, _, _ in groups for unit in some[: lens.counts[-1]]]
-        sites = sorted({Site(unit.layer, unit.place) for unit in tried})
+        sites = sorted({unit.site for unit in tried})
         found = activity(self.subject, self.probe.texts, sites)
         planner = Planner(lens.counts, lens.sets, lens.main, lens.seed)
         plans = [
@@ -224,11 +225,7 @@ class _Work:
 
     def _expected(self, units: Sequence[Unit], expected: Levels) -> list[Unit]:
         """Changed units, those first that are expected to be most of what the edit does; none where nobody said."""
-        known = {
-            unit: float(expected[site][unit.number])
-            for unit in units
-            if (site := Site(unit.layer, unit.place)) in expected
-        }
+        known = {unit: float(expected[unit.site][unit.number]) for unit in units if unit.site in expected}
         return sorted(known, key=lambda unit: -known[unit] * self.toward)
 
     def _parts(self) -> list[Lacking]:

@@ -93,7 +93,7 @@ class _Observer:
         self.totals = {site: torch.zeros(subject.width(site), dtype=torch.float64, device=device) for site in gates}
         self._of_site: dict[Site, list[Unit]] = defaultdict(list)
         for unit in units:
-            self._of_site[Site(unit.layer, unit.place)].append(unit)
+            self._of_site[unit.site].append(unit)
         self._gate: dict[Site, Tensor] = {}
         self._seen: dict[Unit, Tensor] = {}
 

@@ -190,7 +190,7 @@ class _Looking:
 
     def _expected(self) -> Levels:
         """What a gradient says on the half that selects; nothing of a vocabulary that cannot write emojis."""
-        sites = sorted({Site(unit.layer, unit.place) for unit in self.ranked})
+        sites = sorted({unit.site for unit in self.ranked})
         try:
             return expected_effects(self.subject, self.edit, sites, spread(self.selecting, self.plan.texts))
         except RequestError:
@@ -203,7 +203,7 @@ class _Looking:
             return projection
         known = {writing.unit for writing in projection.writings}
         dots = [
-            Dot(one.unit, float(effects.raw[Site(one.unit.layer, one.unit.place)][one.unit.number]))
+            Dot(one.unit, float(effects.raw[one.unit.site][one.unit.number]))
             for one in cause.alone
             if one.order == "effect" and one.unit not in known
         ]

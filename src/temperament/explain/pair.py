@@ -51,9 +51,9 @@ class Pair:
     def __init__(self, subject: OpenSubject, edit: Edit | None, texts: Sequence[Text]) -> None:
         self.subject = subject
         self._edit = edit
-        before = _rows(subject, texts)
+        before = rows_of(subject, texts)
         with applied(edit, subject):
-            after = _rows(subject, texts)
+            after = rows_of(subject, texts)
         both = [(text, *rows) for text, *rows in zip(texts, before, after, strict=True)]
         kept = [(text, first, second) for text, first, second in both if first and second]
         self.texts = [text for text, _, _ in kept]
@@ -117,7 +117,7 @@ class Pair:
         return found
 
 
-def _rows(subject: OpenSubject, texts: Sequence[Text]) -> list[Row | None]:
+def rows_of(subject: OpenSubject, texts: Sequence[Text]) -> list[Row | None]:
     """The texts as tokens, with the end of replies that the model ended."""
     rows = encoded(subject, [text.exchange for text in texts])
     return [ended(row, subject) if row and text.is_finished else row for row, text in zip(rows, texts, strict=True)]

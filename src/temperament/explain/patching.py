@@ -10,12 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from temperament.activation.forcing import Row, applied, encoded
+from temperament.activation.forcing import Row, applied
 from temperament.edit.base import Edit
 from temperament.explain.ablation import Levels
 from temperament.explain.emoji_token import EmojiTokens, emoji_tokens
+from temperament.explain.pair import rows_of
 from temperament.explain.text import Text
-from temperament.measure.written import ended, written_by
+from temperament.measure.written import written_by
 from temperament.subject.anatomy import Site
 from temperament.subject.base import Progress
 from temperament.subject.open import OpenSubject, Rewrite
@@ -54,35 +55,18 @@ def expected_effects(
     if not sites:
         return {}
     tokens = emoji_tokens(subject)
-    before = _replies(subject, texts, tokens)
+    before = rows_of(subject, texts)
     with applied(edit, subject):
-        after = _replies(subject, texts, tokens)
+        after = rows_of(subject, texts)
     found: defaultdict[str, list[Levels]] = defaultdict(list)
     with torch.inference_mode(mode=False):
         for number, (text, first, second) in enumerate(zip(texts, before, after, strict=True)):
-            if first and second and first.row.answer == second.row.answer and any(first.is_outside):
+            if first and second and first.answer == second.answer and any(_is_outside(first, tokens)):
                 found[text.topic].append(_expected(subject, edit, sites, (first, second), tokens))
             if progress:
                 progress(number + 1, len(texts))
     topics = [_mean(some, sites) for some in found.values()]
     return _mean(topics, sites) if topics else {}
-
-
-@dataclass(frozen=True)
-class _Reply:
-    """An answer with its end, where the model ended it, and the positions at which an emoji could begin."""
-
-    row: Row
-    is_outside: tuple[bool, ...]
-
-
-def _replies(subject: OpenSubject, texts: Sequence[Text], tokens: EmojiTokens) -> list[_Reply | None]:
-    found: list[_Reply | None] = []
-    for row, text in zip(encoded(subject, [text.exchange for text in texts]), texts, strict=True):
-        whole = ended(row, subject) if row and text.is_finished else row
-        inside = written_by(row.answer, tokens.spelled).is_inside if row else ()
-        found.append(whole and _Reply(whole, tuple(not one for one in inside[: len(whole.answer)])))
-    return found
 
 
 @dataclass
@@ -94,16 +78,16 @@ class _Sight:
 
 
 def _expected(
-    subject: OpenSubject, edit: Edit, sites: Sequence[Site], replies: tuple[_Reply, _Reply], tokens: EmojiTokens
+    subject: OpenSubject, edit: Edit, sites: Sequence[Site], rows: tuple[Row, Row], tokens: EmojiTokens
 ) -> Levels:
     """Of one text."""
     untouched, edited = _Sight(), _Sight()
     with torch.no_grad():
-        _read(subject, replies[0].row, sites, untouched)
+        _read(subject, rows[0], sites, untouched)
     with torch.enable_grad(), applied(edit, subject):
-        mass = _mass(_read(subject, replies[1].row, sites, edited), replies[1], tokens)
+        mass = _mass(_read(subject, rows[1], sites, edited), rows[1], tokens)
         gradients = torch.autograd.grad(mass, [edited.leaves[site] for site in sites])
-    count = len(replies[1].row.answer)
+    count = len(rows[1].answer)
     found: dict[Site, PerUnit] = {}
     for site, gradient in zip(sites, gradients, strict=True):
         move = untouched.values[site][-count:] - edited.values[site][-count:]
@@ -133,8 +117,13 @@ def _watcher(site: Site, sight: _Sight) -> Rewrite:
     return watch
 
 
-def _mass(logits: Float[Tensor, "token vocab"], reply: _Reply, tokens: EmojiTokens) -> Float[Tensor, ""]:
-    is_outside = torch.tensor(reply.is_outside, device=logits.device)
+def _is_outside(row: Row, tokens: EmojiTokens) -> list[bool]:
+    """Whether an emoji could begin at each position of an answer: what stands at the last one has no say in that."""
+    return [not is_inside for is_inside in written_by(row.answer[:-1], tokens.spelled).is_inside]
+
+
+def _mass(logits: Float[Tensor, "token vocab"], row: Row, tokens: EmojiTokens) -> Float[Tensor, ""]:
+    is_outside = torch.tensor(_is_outside(row, tokens), device=logits.device)
     shares = logits.float().softmax(dim=-1)[:, tokens.beginnings].sum(dim=-1)
     return shares[is_outside].mean()
 

@@ -86,7 +86,7 @@ class ProjectionLens:
             RequestError: no token of the vocabulary begins an emoji.
         """
         scores, writings = self._written(subject, edit, changes, texts, progress)
-        values = [_direction(change) * float(scores[_site(change.unit)][change.unit.number]) for change in changes]
+        values = [_direction(change) * float(scores[change.unit.site][change.unit.number]) for change in changes]
         if not values:
             return ProjectionFinding((), Estimate(None, None, None, 0), (), None)
         matched = matched_means(scores, changes, draws, seed)
@@ -113,7 +113,7 @@ class ProjectionLens:
         tokens, lens = emoji_tokens(subject), LogitLens(subject)
         shown = changes[: self.writings]
         directions = {change.unit: _direction(change) for change in shown[: self.fires]}
-        sites = sorted({_site(change.unit) for change in changes})
+        sites = sorted({change.unit.site for change in changes})
         # Not ``inference_mode``: what an edit makes of its factors here may be differentiated by others.
         with torch.no_grad(), applied(edit, subject):
             seen = fired(subject, texts, sites, directions, tokens.spelled, self.texts, progress)
@@ -139,7 +139,7 @@ def matched_means(scores: Scores, changes: Sequence[Change], draws: int, seed: i
     """
     directions: dict[Site, list[float]] = defaultdict(list)
     for change in changes:
-        directions[_site(change.unit)].append(_direction(change))
+        directions[change.unit.site].append(_direction(change))
     random, total = np.random.default_rng(seed), np.zeros(draws)
     for site in sorted(directions):
         values, ways = scores[site], np.array(directions[site])
@@ -173,9 +173,9 @@ class _Sheet:
 
     def writing(self, unit: Unit, sign: float, fires: tuple[Firing, ...]) -> Writing:
         """Of one unit, whose vector is taken in the direction of a sign."""
-        scores = self.scores[_site(unit)]
+        scores = self.scores[unit.site]
         own = scores[unit.number]
-        logits = sign * self.lens.logits(output_vectors(self.lens.subject, _site(unit), [unit.number])[0])
+        logits = sign * self.lens.logits(output_vectors(self.lens.subject, unit.site, [unit.number])[0])
         return Writing(
             unit=unit,
             towards=self._pieces(logits),
@@ -204,14 +204,10 @@ class _Sheet:
         )
 
 
-def _site(unit: Unit) -> Site:
-    return Site(unit.layer, unit.place)
-
-
 def _direction(change: Change | Dot) -> float:
     return 1.0 if change.effect > 0 else -1.0
 
 
 def _sign(signs: Mapping[Site, Tensor], unit: Unit) -> float:
-    of_site = signs.get(_site(unit))
+    of_site = signs.get(unit.site)
     return 1.0 if of_site is None else float(of_site[unit.number])

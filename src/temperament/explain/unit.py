@@ -250,7 +250,7 @@ class _Result:
         places: dict[Site, list[int]] = {}
         for index in sorted(chosen):
             unit = self.layout.unit(index)
-            places.setdefault(Site(unit.layer, unit.place), []).append(index)
+            places.setdefault(unit.site, []).append(index)
         ranges = {
             site: Range(
                 torch.tensor(some) - self.layout.spans[site].start, statistics.least[some], statistics.greatest[some]

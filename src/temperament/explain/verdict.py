@@ -131,8 +131,7 @@ def leading_one(orders: Sequence[Evidence]) -> Evidence:
 
 def _main(evidence: Evidence, orders: int) -> str:
     """What the units do, beside random ones."""
-    step, units, what = evidence.step, evidence.units, _moved(evidence)
-    share = f"{_percent(evidence.share)} of the {what} in latent emoji mass"
+    step, units, share = evidence.step, evidence.units, f"{_part(evidence)} in latent emoji mass"
     if step.effect.value is None:
         return (
             f"With the {units} as in the untouched model some texts have no latent emoji mass, so nothing can be said."
@@ -140,7 +139,7 @@ def _main(evidence: Evidence, orders: int) -> str:
     if evidence.is_reverse:
         return (
             f"The reverse: with the {units} as in the untouched model the latent emoji mass is further from that of "
-            f"the untouched model (change {_range(step.effect)}), so they hold the {what} back."
+            f"the untouched model (change {_range(step.effect)}), so they hold the {_moved(evidence)} back."
         )
     if step.p is None:
         return (
@@ -158,8 +157,7 @@ def _main(evidence: Evidence, orders: int) -> str:
 
 def _more_than_random(evidence: Evidence, drawn: str) -> str:
     """What units do that do more than random ones, as far as texts agree on it."""
-    step, units, what = evidence.step, evidence.units, _moved(evidence)
-    share = f"{_percent(evidence.share)} of the {what} in latent emoji mass"
+    step, units, share = evidence.step, evidence.units, f"{_part(evidence)} in latent emoji mass"
     if direction(step.effect) is None:
         return (
             f"The {units} account for {share}, more than random units do: {drawn}. But texts differ so much that it "
@@ -168,7 +166,7 @@ def _more_than_random(evidence: Evidence, drawn: str) -> str:
     if not evidence.has_share:
         return (
             f"With the {units} as in the untouched model the latent emoji mass is nearer to that of the untouched one "
-            f"(change {_range(step.effect)}); {drawn}. What share of the {what} that is cannot be told "
+            f"(change {_range(step.effect)}); {drawn}. What share of the {_moved(evidence)} that is cannot be told "
             f"({_percent(evidence.share)})."
         )
     return f"The {units} carry {share}; {drawn}."
@@ -182,10 +180,14 @@ def _beside(evidence: Evidence, orders: int) -> str:
     if evidence.is_reverse:
         return f"The {units} do the reverse (change {_range(step.effect)})."
     p = "" if step.p is None else f", p = {step.p:.2g}"
-    part = f"{_percent(evidence.share)} of the {_moved(evidence)}{p}"
+    part = f"{_part(evidence)}{p}"
     if evidence.is_carried(orders):
         return f"The {units} {'carry' if evidence.has_share else 'move'} {part}."
     return f"The {units} account for {part}, which is not shown to be more than random units do."
+
+
+def _part(evidence: Evidence) -> str:
+    return f"{_percent(evidence.share)} of the {_moved(evidence)}"
 
 
 def _moved(evidence: Evidence) -> str:

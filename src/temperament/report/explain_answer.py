@@ -234,7 +234,8 @@ def _leans(testimony: Row) -> Answer | None:
         f"The tokens that it leans to name (by likelihood, asked for its personality against for anything) go with "
         f"what removal shows by {estimate(agreement)}, where chance is 0.50{f' ({others})' if others else ''}."
     )
-    return Answer(SAYS, f"By likelihood: {_agrees(agreement)[0].lower()}{_agrees(agreement)[1:]}", words)
+    head = _agrees(agreement)
+    return Answer(SAYS, f"By likelihood: {head[0].lower()}{head[1:]}", words)
 
 
 def _named(witnesses: Sequence[Witness]) -> str:

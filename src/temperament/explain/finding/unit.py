@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from temperament.subject.anatomy import Place
+from temperament.subject.anatomy import Place, Site
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,11 @@ class Unit:
     layer: int
     place: Place
     number: int
+
+    @property
+    def site(self) -> Site:
+        """Where it is."""
+        return Site(self.layer, self.place)
 
     def __str__(self) -> str:
         return f"{self.place} {self.layer}.{self.number}"
